@@ -77,7 +77,9 @@ class Diagnostic:
         lines = [f"error[VCC-{self.code}]: {self.message}"]
         if self.node or self.op:
             where = f"node '{self.node}'" if self.node else "node"
-            lines.append(f"  --> {where}" + (f" ({self.op})" if self.op else "") + (f": {self.types}" if self.types else ""))
+            lines.append(
+                f"  --> {where}" + (f" ({self.op})" if self.op else "") + (f": {self.types}" if self.types else "")
+            )
         if self.help:
             lines.append(f"  help: {self.help}")
         return "\n".join(lines)
