@@ -40,7 +40,7 @@ class Value:
 
 @dataclass(frozen=True)
 class LiveRange:
-    """One row of the memory plan: bytes `offset..offset+size` hold `name` from step `first` to step `last` inclusive."""
+    """One row of the memory plan: bytes `offset..offset+size` hold `name` from step `first` to `last` inclusive."""
 
     name: str
     offset: int
@@ -53,8 +53,8 @@ class LiveRange:
 class Image:
     """One compiled model.
 
-    `nodes` are ONNX node names, `values` observable values, `plan` the arena's live ranges, `lower_bound` the largest sum
-    of live bytes at any step, `machine` the machine description (TOML text), `remarks` lines of decisions per node.
+    `nodes` are ONNX node names, `values` observable values, `plan` the arena's live ranges, `lower_bound` the largest
+    sum of live bytes at any step, `machine` the machine description (TOML text), `remarks` lines of decisions per node.
     """
 
     kernels: tuple[Kernel, ...]

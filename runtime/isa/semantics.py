@@ -186,10 +186,12 @@ def mac(args: Args) -> Array:
     return args.accumulate(np.einsum(f"{letters},{letters}->{kept}", a, b))
 
 
-def _matrix(
-    array: Array, batch: tuple[int, ...], rows: tuple[int, ...], columns: tuple[int, ...], used: set[int]
-) -> Array:
+Axes = tuple[int, ...]
+
+
+def _matrix(array: Array, batch: Axes, rows: Axes, columns: Axes) -> Array:
     """The operand as [batch, rows, columns]; dimensions that it does not have (stride 0) are taken once."""
+    used = {*batch, *rows, *columns}
     index = tuple(slice(None) if i in used else 0 for i in range(array.ndim))
     order = [i for i in (*batch, *rows, *columns) if i in used]
     where = {axis: position for position, axis in enumerate(sorted(used))}
@@ -202,8 +204,8 @@ def mmad(args: Args) -> Array:
     """Sum over the `k` dimensions of a[.., m, k] * b[.., k, n], added to the old output unless `zero` holds."""
     batch, m, n, k = (args.axes(role) for role in (Role.PARALLEL, Role.M, Role.N, Role.K))
     wide = args.dtype.numpy
-    a = _matrix(args.inputs["a"], batch, m, k, {*batch, *m, *k}).astype(wide, copy=False)
-    b = _matrix(args.inputs["b"], batch, k, n, {*batch, *k, *n}).astype(wide, copy=False)
+    a = _matrix(args.inputs["a"], batch, m, k).astype(wide, copy=False)
+    b = _matrix(args.inputs["b"], batch, k, n).astype(wide, copy=False)
     product = np.matmul(a, b)
     kept = [i for i, role in enumerate(args.roles) if role is not Role.K]
     order = [*batch, *m, *n]

@@ -204,12 +204,13 @@ def _binary() -> list[Op]:
 def _vector() -> list[Op]:
     reduces = [
         Op(f"reduce.{fn}", 0x60 + number, Pipe.V, (_out((UB,), NUMBERS), OperandSpec("src", (UB,), NUMBERS)),
-           sem.reduce(fn), f"Join elements along the reduce dimensions with {fn}; `zero` starts anew, else joins dst too.",
+           sem.reduce(fn), f"Join the reduce dimensions with {fn}; `zero` starts anew, else joins dst too.",
            (_ZERO,), (P, R), Numeric.EXACT if fn in ("max", "min") else Numeric.FREE_ORDER)
         for number, fn in enumerate(sem.REDUCE)
     ]  # fmt: skip
     return [
-        Op("fma", 0x58, Pipe.V, (_out((UB,), NUMBERS), _ub("a", NUMBERS), _ub("b", NUMBERS), _ub("c", NUMBERS)), sem.fma,
+        Op("fma", 0x58, Pipe.V,
+           (_out((UB,), NUMBERS), _ub("a", NUMBERS), _ub("b", NUMBERS), _ub("c", NUMBERS)), sem.fma,
            "dst = a * b + c.", numeric=Numeric.ULP, ulp=1),
         Op("select", 0x59, Pipe.V,
            (_out((UB,)), OperandSpec("cond", (UB,), ("bool",), Same.FREE), _ub("a", ANY), _ub("b", ANY)), sem.select,
@@ -219,7 +220,8 @@ def _vector() -> list[Op]:
         Op("copy", 0x5B, Pipe.V, (_out((UB,)), OperandSpec("src", (UB,), scalar=True)), sem.copy,
            "Copy within ub; a scalar source fills."),
         *reduces,
-        Op("mac", 0x68, Pipe.V, (_out((UB,), NUMBERS), OperandSpec("a", (UB,), NUMBERS), OperandSpec("b", (UB,), NUMBERS)),
+        Op("mac", 0x68, Pipe.V,
+           (_out((UB,), NUMBERS), OperandSpec("a", (UB,), NUMBERS), OperandSpec("b", (UB,), NUMBERS)),
            sem.mac, "Vector multiply-accumulate: dst (+)= a * b summed over the reduce dimensions.",
            (_ZERO,), (P, R), Numeric.FREE_ORDER),
         Op("scan.add", 0x69, Pipe.V, (_out((UB,), NUMBERS), OperandSpec("src", (UB,), NUMBERS)), sem.scan_add,
