@@ -1,0 +1,50 @@
+# What a checkout can do with Python 3.11 and pip alone: `make demo`, `make test`, `make lit`, `make bench`.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
+JOBS ?= 2
+MODEL ?= compiler/demo/digits.onnx
+PYTEST_ARGS ?=
+
+.PHONY: demo test lint lit bench clean
+.DEFAULT_GOAL := test
+
+# Stamps: an install is repeated only when the packaging changed.
+$(VENV)/.created:
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.run: pyproject.toml $(VENV)/.created
+	$(PIP) -e .
+	touch $@
+
+$(VENV)/.test: pyproject.toml $(VENV)/.created
+	$(PIP) -e '.[test]'
+	touch $@ $(VENV)/.run
+
+# Compile the bundled model, run it and compare it with the reference.
+demo: $(VENV)/.run
+	$(BIN)/vcc demo
+
+# Style, types, then every test; reasons of skipped tests are printed at the end.
+test: lint
+	$(BIN)/python -m pytest -n $(JOBS) -q -rs $(PYTEST_ARGS)
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright
+
+# The FileCheck tests as lit runs them, one process per command; `make test` runs the same files in-process.
+lit: $(VENV)/.test
+	$(BIN)/lit -v -j $(JOBS) tests/filecheck
+
+# Against ONNX Runtime at the same number of threads; `make bench MODEL=FILE.onnx` for another model.
+bench: $(VENV)/.test
+	$(BIN)/vcc bench $(MODEL) --against onnxruntime
+
+clean:
+	rm -rf $(VENV) dist lit-output .pytest_cache .ruff_cache .hypothesis docs/_build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
