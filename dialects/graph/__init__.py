@@ -1,0 +1,97 @@
+"""The `graph` dialect: a closed set of tensor operations on ranked, static tensors, to which every model lowers.
+
+Elementwise functions have the names of the instruction set's mnemonics. Constants are `weights.constant`. Every
+constructor computes the result type from the operands; the verifier uses the same rule.
+"""
+
+from __future__ import annotations
+
+from xdsl.ir import Dialect
+
+from vcc.dialects.graph.attributes import (
+    BinaryFn,
+    BinaryFnAttr,
+    Blocked,
+    CompareFn,
+    CompareFnAttr,
+    PoolFn,
+    PoolFnAttr,
+    ReduceFn,
+    ReduceFnAttr,
+    UnaryFn,
+    UnaryFnAttr,
+)
+from vcc.dialects.graph.base import GraphOp, Tensor, i64s, ints, shape_of, tensor_of
+from vcc.dialects.graph.contraction import ConvOp, MatmulOp
+from vcc.dialects.graph.elementwise import BinaryOp, CastOp, CompareOp, SelectOp, UnaryOp
+from vcc.dialects.graph.movement import ConcatOp, ExpandOp, PadOp, RelayoutOp, ReshapeOp, SliceOp, TransposeOp
+from vcc.dialects.graph.reduction import LayerNormOp, ReduceOp, SoftmaxOp
+from vcc.dialects.graph.structure import HostOp, KernelOp, YieldOp
+from vcc.dialects.graph.window import PoolOp, Window, window_of
+
+__all__ = [
+    "BinaryFn",
+    "BinaryOp",
+    "Blocked",
+    "CastOp",
+    "CompareFn",
+    "CompareOp",
+    "ConcatOp",
+    "ConvOp",
+    "ExpandOp",
+    "Graph",
+    "GraphOp",
+    "HostOp",
+    "KernelOp",
+    "LayerNormOp",
+    "MatmulOp",
+    "PadOp",
+    "PoolFn",
+    "PoolOp",
+    "ReduceFn",
+    "ReduceOp",
+    "RelayoutOp",
+    "ReshapeOp",
+    "SelectOp",
+    "SliceOp",
+    "SoftmaxOp",
+    "Tensor",
+    "TransposeOp",
+    "UnaryFn",
+    "UnaryOp",
+    "Window",
+    "YieldOp",
+    "i64s",
+    "ints",
+    "shape_of",
+    "tensor_of",
+    "window_of",
+]
+
+Graph = Dialect(
+    "graph",
+    [
+        UnaryOp,
+        BinaryOp,
+        CompareOp,
+        SelectOp,
+        CastOp,
+        ReduceOp,
+        SoftmaxOp,
+        LayerNormOp,
+        MatmulOp,
+        ConvOp,
+        PoolOp,
+        TransposeOp,
+        ReshapeOp,
+        SliceOp,
+        ConcatOp,
+        PadOp,
+        ExpandOp,
+        RelayoutOp,
+        HostOp,
+        KernelOp,
+        YieldOp,
+    ],
+    [Blocked, UnaryFnAttr, BinaryFnAttr, CompareFnAttr, ReduceFnAttr, PoolFnAttr],
+)
