@@ -27,8 +27,7 @@ FOLDER = Path(__file__).resolve().parents[1] / "models"
 #: What pip prints when it did not get an answer, as opposed to one it does not like.
 _UNREACHABLE = re.compile(
     r"NewConnectionError|ConnectTimeoutError|ReadTimeoutError|MaxRetryError|Name or service not known|"
-    r"Temporary failure in name resolution|Network is unreachable|Connection (refused|reset|aborted)|"
-    r"Could not find a version that satisfies the requirement .* \(from versions: none\)"
+    r"Temporary failure in name resolution|Network is unreachable|Connection (refused|reset|aborted)|ProxyError"
 )
 
 #: numpy's names for the manifest's ONNX element types.
