@@ -71,6 +71,8 @@ _PACKED_TYPES: dict[np.dtype[Any], Attribute] = {
     np.dtype(ml_dtypes.float8_e5m2): builtin.Float8E5M2Type(),
     np.dtype(ml_dtypes.float8_e5m2fnuz): builtin.Float8E5M2FNUZType(),
     np.dtype(ml_dtypes.float8_e8m0fnu): builtin.Float8E8M0FNUType(),
+    np.dtype(ml_dtypes.float6_e2m3fn): builtin.Float6E2M3FNType(),
+    np.dtype(ml_dtypes.float6_e3m2fn): builtin.Float6E3M2FNType(),
     np.dtype(ml_dtypes.float4_e2m1fn): builtin.Float4E2M1FNType(),
 }
 _ALL_TYPES = _ELEMENT_TYPES | _PACKED_TYPES

@@ -4,10 +4,11 @@ import pytest
 from vcc.dialects.dominance import check_dominance
 from vcc.runtime.diagnostics import VccError
 from xdsl.context import Context
-from xdsl.dialects.builtin import Builtin
+from xdsl.dialects.builtin import Builtin, ModuleOp, i32
 from xdsl.dialects.cf import Cf
 from xdsl.dialects.func import Func
-from xdsl.dialects.test import Test
+from xdsl.dialects.test import Test, TestOp
+from xdsl.ir import Block, Region
 from xdsl.parser import Parser
 
 
@@ -36,12 +37,10 @@ def test_a_use_before_the_definition_is_refused():
 
 
 def test_values_of_a_region_are_not_visible_after_it():
+    inner = TestOp(result_types=[i32])
+    outer = TestOp(regions=[Region(Block([inner]))])
     with pytest.raises(VccError, match="E0107"):
-        check("""func.func @f() {
-          "test.op"() ({ %0 = "test.op"() : () -> i32 }) : () -> ()
-          "test.op"(%0) : (i32) -> ()
-          func.return
-        }""")
+        check_dominance(ModuleOp([outer, TestOp([inner.results[0]])]))
 
 
 def test_dominating_blocks_are_visible_in_any_written_order():
