@@ -54,7 +54,7 @@ def test_arrays_give_what_scalars_give():
         lambda n: transfer_cycles(VN1, Pipe.IN, n * 100, n),
         lambda n: instruction_cycles(VN1, OPS["load"], (n, 7), (Role.PARALLEL,) * 2, {"dst": "f16", "src": "f16"}),
     ):
-        assert np.array_equal(function(sizes), [function(int(n)) for n in sizes])
+        assert np.asarray(function(sizes)).tolist() == [function(int(n)) for n in sizes]
 
 
 @pytest.mark.parametrize(
