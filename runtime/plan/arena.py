@@ -76,7 +76,7 @@ def check_plan(
     *,
     groups: IntsLike | None = None,
 ) -> None:
-    """Raise `PlanError` unless buffers are aligned, below `peak`, and disjoint while live (but for those of a group)."""
+    """Raise `PlanError` unless buffers are aligned, below `peak`, and disjoint while live (a group may share)."""
     offsets, sizes, first, last = (np.asarray(each, np.int64) for each in (offsets, sizes, first, last))
     members = np.arange(len(sizes)) if groups is None else np.asarray(groups)
     for i in ((offsets < 0) | (offsets % alignment != 0) | (offsets + sizes > peak)).nonzero()[0]:
