@@ -1,0 +1,42 @@
+"""Assembly text to kernels and whole programs."""
+
+from __future__ import annotations
+
+from lark import Token, Tree
+
+from vcc.runtime.isa.expr import ZERO, Poly
+from vcc.runtime.isa.kernel import Instr, Kernel, View
+from vcc.runtime.isa.text_errors import Problems
+from vcc.runtime.isa.text_grammar import parse_tree
+from vcc.runtime.isa.text_kernel import KernelBuilder, transform
+
+
+def parse_kernel_text(text: str, filename: str = "<text>") -> tuple[Kernel, ...]:
+    """The kernels of an assembly text, in order. Raises VccError (E0301) with every error found."""
+    problems = Problems(text, filename)
+    tree = parse_tree(text, problems)
+    builder = KernelBuilder(problems)
+    found = [child for child in tree.children if isinstance(child, Tree) and child.data == "kernel"]
+    kernels = tuple(transform(builder, child) for child in found)
+    problems.check()
+    return kernels
+
+
+class _FreeBuilder(KernelBuilder):
+    """Builds an instruction outside a kernel: any name may stand for a buffer or a register."""
+
+    def view(
+        self, name: Token, slot: Poly | None, base: Poly | None, strides: tuple[Poly, ...] | None
+    ) -> tuple[Token, View]:
+        return name, View(str(name), strides or (), ZERO if base is None else base, ZERO if slot is None else slot)
+
+    def _check_uses(self) -> None:
+        self._uses.clear()
+
+
+def parse_instruction(text: str) -> Instr:
+    """One instruction, whose buffers and registers are declared elsewhere. Raises VccError (E0301)."""
+    problems = Problems(text, "<instruction>")
+    instr = _FreeBuilder(problems).transform(parse_tree(text, problems, "instr"))
+    problems.check()
+    return instr
