@@ -30,10 +30,10 @@ _LOGICAL_BINARY = frozenset({BinaryFn.AND, BinaryFn.OR, BinaryFn.XOR})
 
 
 def unary_type(fn: UnaryFn, x: Tensor) -> Tensor:
-    """`not` takes integers and i1; abs, neg, sign and relu take numbers; the others take floats."""
+    """`not` takes i1; abs, neg, sign and relu take numbers; the others take floats."""
     element = x.element_type
     if fn is UnaryFn.NOT:
-        require(is_bool(element) or is_int(element), f"unary: not takes integers or i1, not {element}")
+        require(is_bool(element), f"unary: not takes i1, not {element}")
     elif fn in _NUMERIC_UNARY:
         require(is_float(element) or is_int(element), f"unary: {fn} takes numbers, not {element}")
     else:

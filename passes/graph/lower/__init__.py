@@ -1,0 +1,39 @@
+"""How ONNX operators become `graph` operations: a file per operator family.
+
+`find_lowering` and `all_lowerings` know all families once this package is imported.
+"""
+
+from __future__ import annotations
+
+from vcc.passes.graph.lower import (
+    activation,
+    convolution,
+    elementwise,
+    logic,
+    matmul,
+    movement,
+    normalization,
+    parts,
+    pooling,
+    reduction,
+    softmax,
+)
+from vcc.passes.graph.lower.node import Node
+from vcc.passes.graph.lower.registry import Lowering, all_lowerings, describe, find_lowering
+
+#: The operator families, in the order of the manual.
+FAMILIES = (
+    elementwise,
+    activation,
+    logic,
+    reduction,
+    softmax,
+    normalization,
+    matmul,
+    convolution,
+    pooling,
+    movement,
+    parts,
+)
+
+__all__ = ["FAMILIES", "Lowering", "Node", "all_lowerings", "describe", "find_lowering"]

@@ -1,0 +1,48 @@
+"""Calls of host operators: which ONNX operators the controlling CPU can run, and how a node becomes a call."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from xdsl.dialects.builtin import StringAttr
+from xdsl.ir import SSAValue
+
+from vcc.dialects.graph import HostOp
+from vcc.dialects.onnx import NodeOp, find_schema, is_static
+
+
+@cache
+def host_runs(domain: str, op_type: str, version: int) -> bool:
+    """Whether the reference implementation in the `onnx` package has the operator, itself or as a function."""
+    from onnx.reference import ReferenceEvaluator
+    from onnx.reference.ops import load_op
+    from onnx.reference.ops.aionnxml import load_op as load_ml_op
+
+    schema: Any = find_schema(domain, op_type, version)
+    if schema is None:
+        return False
+    if schema.has_function or schema.has_context_dependent_function:
+        return True
+    load: Any = {"": load_op, "ai.onnx.ml": load_ml_op}.get(domain)
+    if load is None:
+        return False
+    try:
+        load(domain, op_type, version, evaluator_cls=ReferenceEvaluator)
+    except (NotImplementedError, RuntimeError, ValueError):
+        return False
+    return True
+
+
+def host_call(op: NodeOp, reason: str) -> tuple[HostOp, list[SSAValue | None]]:
+    """The call that replaces a node, and for each of the node's results the call's (None for one that is not used)."""
+    types = [result.type if result.uses or is_static(result.type) else None for result in op.results]
+    call = HostOp(op.op_type, op.domain, op.opset, op.inputs, types, attributes=dict(op.node_attributes), reason=reason)
+    results = iter(call.results)
+    return call, [None if type is None else next(results) for type in types]
+
+
+def reason_of(op: HostOp) -> str:
+    """Why the operator is not a kernel."""
+    assert isinstance(op.reason, StringAttr)
+    return op.reason.data

@@ -1,0 +1,102 @@
+"""Operators that move elements but do not compute: shapes, orders, parts and copies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xdsl.ir import SSAValue
+
+from vcc.dialects import graph
+from vcc.passes.graph.lower.constraints import one_output
+from vcc.passes.graph.lower.node import Node
+from vcc.passes.graph.lower.registry import lowers
+
+
+@lowers("Transpose")
+def lower_transpose(node: Node) -> SSAValue:
+    """The axes in another order, by default reversed."""
+    perm = node.ints("perm")
+    return node.transpose(node.x, range(len(node.shape(0)))[::-1] if perm is None else perm)
+
+
+@lowers("Reshape", "Flatten", "Squeeze", "Unsqueeze")
+def lower_reshape(node: Node) -> SSAValue:
+    """The elements in the shape that inference found."""
+    return node.reshape(node.x, node.result_type(0).get_shape())
+
+
+@lowers("Identity")
+def lower_identity(node: Node) -> SSAValue:
+    """The operand itself."""
+    return node.x
+
+
+def inference_mode(node: Node) -> bool:
+    """It must not be in training mode."""
+    mode = node.constant(2)
+    return node.version < 12 or node.input(2) is None or (mode is not None and not mode.any())
+
+
+@lowers("Dropout", needs=[one_output, inference_mode])
+def lower_dropout(node: Node) -> SSAValue:
+    """In inference the operand itself."""
+    return node.x
+
+
+@lowers("Expand")
+def lower_expand(node: Node) -> SSAValue:
+    """The operand broadcast to the shape that inference found."""
+    return node.emit(graph.ExpandOp(node.x, node.result_type(0).get_shape()))
+
+
+@lowers("Concat")
+def lower_concat(node: Node) -> SSAValue:
+    """The operands one behind the other."""
+    return node.emit(graph.ConcatOp(node.present, node.axis(node.int("axis", 1))))
+
+
+@lowers("Split")
+def lower_split(node: Node) -> Sequence[SSAValue]:
+    """One slice per output, as long as inference found."""
+    axis, shape = node.axis(node.int("axis", 0)), node.shape(0)
+    parts: list[SSAValue] = []
+    start = 0
+    for index in range(len(node.outputs)):
+        size = node.result_type(index).get_shape()[axis]
+        starts = [start if i == axis else 0 for i in range(len(shape))]
+        parts.append(node.slice(node.x, starts, [*shape[:axis], size, *shape[axis + 1 :]]))
+        start += size
+    return parts
+
+
+@lowers("Tile", since=6)
+def lower_tile(node: Node) -> SSAValue:
+    """Copies along new axes of size one, which then merge with the old ones."""
+    shape, result = node.shape(0), node.result_type(0).get_shape()
+    repeats = [whole // part if part else 1 for whole, part in zip(result, shape, strict=True)]
+    if all(repeat == 1 for repeat in repeats):
+        return node.x
+    between = [size for part in shape for size in (1, part)]
+    copied = [size for repeat, part in zip(repeats, shape, strict=True) for size in (repeat, part)]
+    return node.reshape(node.emit(graph.ExpandOp(node.reshape(node.x, between), copied)), result)
+
+
+@lowers("DepthToSpace")
+def lower_depth_to_space(node: Node) -> SSAValue:
+    """Channels to blocks of pixels, in the order DCR (the default) or CRD."""
+    n, c, h, w = node.shape(0)
+    b = node.int("blocksize", 1)
+    if node.string("mode", "DCR") == "DCR":
+        split, perm = (n, b, b, c // (b * b), h, w), (0, 3, 4, 1, 5, 2)
+    else:
+        split, perm = (n, c // (b * b), b, b, h, w), (0, 1, 4, 2, 5, 3)
+    return node.reshape(node.transpose(node.reshape(node.x, split), perm), (n, c // (b * b), h * b, w * b))
+
+
+@lowers("SpaceToDepth")
+def lower_space_to_depth(node: Node) -> SSAValue:
+    """Blocks of pixels to channels."""
+    n, c, h, w = node.shape(0)
+    b = node.int("blocksize", 1)
+    split = node.reshape(node.x, (n, c, h // b, b, w // b, b))
+    return node.reshape(node.transpose(split, (0, 3, 5, 1, 2, 4)), (n, c * b * b, h // b, w // b))

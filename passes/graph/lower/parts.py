@@ -1,0 +1,125 @@
+"""Parts of tensors and borders around them: Slice, Gather by constant indices, Pad; and what a shape alone decides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from xdsl.dialects.builtin import AnyFloat, FloatAttr, IntegerAttr, IntegerType
+from xdsl.ir import Attribute, SSAValue
+
+from vcc.dialects import graph
+from vcc.dialects.graph import shape_of
+from vcc.passes.graph.lower.constraints import constant
+from vcc.passes.graph.lower.node import Node
+from vcc.passes.graph.lower.registry import lowers
+
+
+def _numbers(node: Node, position: int, name: str) -> list[int] | None:
+    """A list of integers that is an input in new opsets and an attribute in old ones."""
+    array = node.constant(position)
+    return node.ints(name) if array is None else [int(v) for v in array.reshape(-1)]
+
+
+@lowers("Slice", needs=[constant("Starts, ends, axes and steps", 1, 2, 3, 4)])
+def lower_slice(node: Node) -> SSAValue:
+    """Python's slices: out-of-range bounds are clamped, negative ones count from the end."""
+    shape = node.shape(0)
+    starts, ends = _numbers(node, 1, "starts") or [], _numbers(node, 2, "ends") or []
+    axes = _numbers(node, 3, "axes") or list(range(len(starts)))
+    steps = _numbers(node, 4, "steps") or [1] * len(starts)
+    ranges = [range(size) for size in shape]
+    for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
+        size = shape[axis]
+        # Going down, Python needs None to reach the first element, and ONNX any number below -size.
+        stop = None if step < 0 and end < -size else end
+        ranges[axis] = range(size)[start:stop:step]
+    return node.slice(
+        node.x, [r.start if len(r) else 0 for r in ranges], [len(r) for r in ranges], [r.step for r in ranges]
+    )
+
+
+def evenly_spaced(node: Node) -> bool:
+    """The indices must be constant, of rank 0 or 1, and evenly spaced."""
+    indices = node.constant(1)
+    if indices is None or indices.ndim > 1 or indices.size == 0:
+        return False
+    size = node.shape(0)[node.axis(node.int("axis", 0))]
+    steps = np.diff(_positive(indices, size))
+    return bool(steps.size == 0 or (steps[0] != 0 and (steps == steps[0]).all()))
+
+
+def _positive(indices: np.ndarray, size: int) -> np.ndarray:
+    flat = indices.reshape(-1).astype(np.int64)
+    return np.where(flat < 0, flat + size, flat)
+
+
+@lowers("Gather", needs=[evenly_spaced])
+def lower_gather(node: Node) -> SSAValue:
+    """A slice, without the axis where the index is a scalar."""
+    indices = node.constant(1)
+    assert indices is not None
+    axis, shape = node.axis(node.int("axis", 0)), node.shape(0)
+    flat = _positive(indices, shape[axis])
+    starts, sizes, steps = [0] * len(shape), list(shape), [1] * len(shape)
+    starts[axis], sizes[axis] = int(flat[0]), flat.size
+    steps[axis] = int(flat[1] - flat[0]) if flat.size > 1 else 1
+    return node.reshape(node.slice(node.x, starts, sizes, steps), node.result_type(0).get_shape())
+
+
+def constant_mode(node: Node) -> bool:
+    """The mode must be constant."""
+    return node.string("mode", "constant") == "constant"
+
+
+def attribute_of(number: float, element: Attribute) -> Attribute:
+    """A number as an attribute of the dtype."""
+    if isinstance(element, AnyFloat):
+        return FloatAttr(float(number), element)
+    assert isinstance(element, IntegerType)
+    if element.width.data == 1:
+        return IntegerAttr.from_bool(bool(number))
+    return IntegerAttr(int(number), element)
+
+
+def _pads(node: Node) -> tuple[list[int], list[int]]:
+    """Elements to add (or, if negative, to remove) before and behind each axis."""
+    rank = len(node.shape(0))
+    pads = _numbers(node, 1, "pads") or [0] * (2 * rank)
+    axes_input = node.constant(3)
+    axes = list(range(rank)) if axes_input is None else [node.axis(int(a)) for a in axes_input.reshape(-1)]
+    low, high = [0] * rank, [0] * rank
+    for position, axis in enumerate(axes):
+        low[axis], high[axis] = pads[position], pads[position + len(axes)]
+    return low, high
+
+
+@lowers("Pad", needs=[constant_mode, constant("Pads, value and axes", 1, 2, 3)])
+def lower_pad(node: Node) -> SSAValue:
+    """A border; negative pads cut off instead."""
+    low, high = _pads(node)
+    array = node.constant(2)
+    number = node.op.attribute("value", 0.0) if array is None or array.size == 0 else array.reshape(-1)[0]
+    x = node.x
+    if min(*low, *high) < 0:
+        starts = [max(0, -p) for p in low]
+        sizes = [s + min(0, a) + min(0, b) for s, a, b in zip(shape_of(x), low, high, strict=True)]
+        x = node.slice(x, starts, sizes)
+    low, high = [max(0, p) for p in low], [max(0, p) for p in high]
+    if not any(low) and not any(high):
+        return x
+    return node.emit(graph.PadOp(x, low, high, attribute_of(number, node.element)))
+
+
+@lowers("Shape")
+def lower_shape(node: Node) -> SSAValue:
+    """A constant."""
+    shape: Sequence[int] = node.shape(0)
+    end = node.op.attribute("end")
+    return node.array(np.asarray(shape[node.int("start", 0) : len(shape) if end is None else end], np.int64))
+
+
+@lowers("Size")
+def lower_size(node: Node) -> SSAValue:
+    """A constant."""
+    return node.array(np.asarray(np.prod(node.shape(0), dtype=np.int64)))

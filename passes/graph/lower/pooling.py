@@ -1,0 +1,30 @@
+"""Pooling over windows."""
+
+from __future__ import annotations
+
+from xdsl.ir import SSAValue
+
+from vcc.dialects import graph
+from vcc.dialects.graph import Window
+from vcc.passes.graph.lower.constraints import float_tensors, number_tensors, one_output, spatial_axes
+from vcc.passes.graph.lower.node import Node
+from vcc.passes.graph.lower.registry import lowers
+from vcc.passes.graph.lower.windows import resolved_window
+
+
+def _window(node: Node) -> Window:
+    kernel = node.ints("kernel_shape") or []
+    return resolved_window(node, tuple(kernel), node.result_type(0).get_shape()[2:])
+
+
+@lowers("MaxPool", needs=[number_tensors, spatial_axes, one_output])
+def lower_max_pool(node: Node) -> SSAValue:
+    """The greatest element of each window."""
+    return node.emit(graph.PoolOp("max", node.x, _window(node)))
+
+
+@lowers("AveragePool", needs=[float_tensors, spatial_axes])
+def lower_average_pool(node: Node) -> SSAValue:
+    """The mean of each window; padding counts with `count_include_pad` alone."""
+    counted = bool(node.int("count_include_pad", 0))
+    return node.emit(graph.PoolOp("average", node.x, _window(node), count_include_pad=counted))
