@@ -1,0 +1,79 @@
+"""What a caller passes in and gets out: inputs checked against the model, outputs fresh or the caller's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vcc.runtime.diagnostics import Diagnostic, VccError, error
+from vcc.runtime.isa.dtypes import dtype_of
+from vcc.runtime.isa.host import TensorSpec
+
+Array = NDArray[Any]
+Feeds = Mapping[str, Array] | Sequence[Array]
+
+
+def bind_inputs(specs: Sequence[TensorSpec], feeds: Feeds) -> list[Array]:
+    """One contiguous array per input, in the model's order. Raises VccError (E0105) listing all that do not match."""
+    if not isinstance(feeds, Mapping):
+        if len(feeds) != len(specs):
+            raise error("E0105", f"the model has {len(specs)} inputs ({_names(specs)}), but {len(feeds)} were given")
+        feeds = {spec.name: array for spec, array in zip(specs, feeds, strict=True)}
+    problems: list[Diagnostic] = []
+    known = {spec.name for spec in specs}
+    for name in feeds:
+        if name not in known:
+            problems.append(Diagnostic("E0105", f"the model has no input '{name}'; it has {_names(specs)}"))
+    arrays: list[Array] = []
+    for spec in specs:
+        if spec.name not in feeds:
+            problems.append(Diagnostic("E0105", f"input '{spec.name}' ({describe(spec)}) was not given"))
+            continue
+        array = np.asarray(feeds[spec.name])
+        if not matches(spec, array):
+            problems.append(
+                Diagnostic("E0105", f"input '{spec.name}' is {describe(spec)}, but {_described(array)} was given")
+            )
+        arrays.append(array if array.flags.c_contiguous else np.ascontiguousarray(array))
+    if problems:
+        raise VccError(problems)
+    return arrays
+
+
+def bind_outputs(specs: Sequence[TensorSpec], out: Sequence[Array] | None) -> list[Array]:
+    """The arrays that a run writes: the caller's if given. Raises VccError (E0105) where one does not match."""
+    if out is None:
+        return [np.empty(spec.shape, spec.dtype.numpy) for spec in specs]
+    if len(out) != len(specs):
+        raise error("E0105", f"the model has {len(specs)} outputs ({_names(specs)}), but {len(out)} arrays were given")
+    for spec, array in zip(specs, out, strict=True):
+        if not matches(spec, array):
+            raise error("E0105", f"output '{spec.name}' is {describe(spec)}, but the array is {_described(array)}")
+        if not (array.flags.c_contiguous and array.flags.writeable):
+            raise error("E0105", f"the array for output '{spec.name}' is not contiguous and writeable")
+    return list(out)
+
+
+def matches(spec: TensorSpec, array: Array) -> bool:
+    """Whether the array has exactly the tensor's dtype and shape."""
+    return array.dtype == spec.dtype.numpy and array.shape == spec.shape
+
+
+def describe(spec: TensorSpec) -> str:
+    """A tensor's dtype and shape, such as f32[1,3,224,224]."""
+    return f"{spec.dtype}[{','.join(map(str, spec.shape))}]"
+
+
+def _described(array: Array) -> str:
+    try:
+        name = dtype_of(array.dtype).name
+    except KeyError:
+        name = str(array.dtype)
+    return f"{name}[{','.join(map(str, array.shape))}]"
+
+
+def _names(specs: Sequence[TensorSpec]) -> str:
+    return ", ".join(f"'{spec.name}'" for spec in specs) or "none"

@@ -1,0 +1,128 @@
+"""Running whole programs: inputs checked, outputs fresh, launches and host calls in turn, values observed."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx.helper
+import pytest
+
+from vcc.runtime.binary.image import Constant, Image, Value
+from vcc.runtime.diagnostics import VccError
+from vcc.runtime.isa.assembler import parse_kernel_text
+from vcc.runtime.isa.dtypes import BY_NAME
+from vcc.runtime.isa.host import HostCall, HostProgram, HostTensor, Launch, Ref, Space, TensorSpec
+from vcc.runtime.session import Program
+
+F32 = BY_NAME["f32"]
+KERNEL = """
+kernel addmul(x: gm f32[%n] in, w: gm f32[%n] in, y: gm f32[%n] out, n: i64 1..64) {
+  buf a: ub f32[64] @0
+  buf b: ub f32[64] @256
+  load {j: %n max 64} a(1), x(1)
+  load {j: %n max 64} b(1), w(1)
+  mul {j: %n max 64} a(1), a(1), b(1) !src(0)
+  add {j: %n max 64} a(1), a(1), 1.0 !src(1) !tap 0(1)
+  store {j: %n max 64} y(1), a(1) !src(1)
+}
+"""
+X, Y, ARENA = Ref(Space.INPUT), Ref(Space.OUTPUT), Ref(Space.ARENA, 0, 64)
+
+
+@pytest.fixture
+def image() -> Image:
+    (kernel,) = parse_kernel_text(KERNEL)
+    node = onnx.helper.make_node("Transpose", ["t"], ["y"], perm=[1, 0]).SerializeToString()
+    steps = (
+        Launch("addmul", (X, Ref(Space.CONST), ARENA, 12), ((0,), (1,)), (0,)),
+        HostCall(
+            "", "Transpose", 17, node, (HostTensor(ARENA, F32, (3, 4)),), (HostTensor(Y, F32, (4, 3)),), (2,), (1,)
+        ),
+    )
+    host = HostProgram((TensorSpec("x", F32, (3, 4)),), (TensorSpec("y", F32, (4, 3)),), steps, arena_bytes=128)
+    values = (Value("t", 1, F32, (3, 4)), Value("y", 2, F32, (4, 3)))
+    weights = Constant("w", np.arange(12, dtype=np.float32))
+    return Image((kernel,), host, (weights,), nodes=("Mul_0", "Add_0", "Transpose_0"), values=values)
+
+
+@pytest.fixture
+def x() -> np.ndarray:
+    return np.random.default_rng(0).standard_normal((3, 4)).astype(np.float32)
+
+
+def expected(x: np.ndarray) -> np.ndarray:
+    return (x * np.arange(12, dtype=np.float32).reshape(3, 4) + 1).T
+
+
+def test_a_program_runs_launches_and_host_calls(image: Image, x: np.ndarray):
+    program = Program(image)
+    before = x.copy()
+    (by_name,) = program.run({"x": x})
+    (by_position,) = program.run([x])
+    assert np.array_equal(by_name, expected(x)) and np.array_equal(by_position, expected(x))
+    assert by_name is not by_position and np.array_equal(x, before)
+
+
+def test_inputs_may_be_strided_and_outputs_the_callers(image: Image, x: np.ndarray):
+    out = np.zeros((4, 3), np.float32)
+    (result,) = Program(image).run({"x": np.asfortranarray(x)}, out=[out])
+    assert result is out and np.array_equal(out, expected(x))
+
+
+@pytest.mark.parametrize(
+    ("feeds", "message"),
+    [
+        ({"z": 1, "x": np.zeros((3, 4), np.float32)}, "the model has no input 'z'; it has 'x'"),
+        ({}, r"input 'x' \(f32\[3,4\]\) was not given"),
+        ({"x": np.zeros((3, 4))}, r"input 'x' is f32\[3,4\], but f64\[3,4\] was given"),
+        ({"x": np.zeros((4, 3), np.float32)}, r"but f32\[4,3\] was given"),
+        ({"x": np.zeros((3, 4), np.complex64)}, r"but complex64\[3,4\] was given"),
+        ([], "the model has 1 inputs"),
+    ],
+)
+def test_unsuitable_inputs_are_told_against_what_is_expected(image: Image, feeds: object, message: str):
+    with pytest.raises(VccError, match=message) as caught:
+        Program(image).run(feeds)  # pyright: ignore[reportArgumentType]
+    assert caught.value.diagnostics[0].code == "E0105"
+
+
+def test_unsuitable_outputs_are_told(image: Image, x: np.ndarray):
+    with pytest.raises(VccError, match=r"output 'y' is f32\[4,3\], but the array is f32\[3,4\]"):
+        Program(image).run([x], out=[x.copy()])
+
+
+def test_an_unknown_engine_names_those_there_are(image: Image, x: np.ndarray):
+    with pytest.raises(VccError, match="unknown engine 'gpu'; there are: .*interpreter") as caught:
+        Program(image).run([x], engine="gpu")
+    assert caught.value.diagnostics[0].code == "E0202"
+
+
+def test_stats_are_told_by_node(image: Image, x: np.ndarray):
+    rows = {row["node"]: row for row in Program(image).stats([x]).rows("node")}
+    assert rows["Mul_0"] == {
+        "node": "Mul_0", "instructions": 1, "macs": 0, "elements": 12, "bytes_in": 0, "bytes_out": 0,
+    }  # fmt: skip
+    assert rows["Add_0"]["elements"] == 12 and rows["Add_0"]["bytes_out"] == 48
+    assert rows[""]["bytes_in"] == 96
+
+
+def test_values_of_kernels_and_host_calls_are_observed(image: Image, x: np.ndarray):
+    outputs, values = Program(image).observe([x])
+    assert np.array_equal(values["t"], expected(x).T) and np.array_equal(values["y"], outputs[0])
+
+
+def test_a_reference_beyond_its_memory_is_an_error(image: Image, x: np.ndarray):
+    short = Image(
+        image.kernels,
+        HostProgram(image.host.inputs, image.host.outputs, image.host.steps, arena_bytes=64),
+        image.constants,
+    )
+    with pytest.raises(VccError, match="more than there are in arena 0 at byte 64"):
+        Program(short).run([x])
+
+
+def test_a_failing_host_operator_names_its_node(image: Image, x: np.ndarray):
+    node = onnx.helper.make_node("Transpose", ["t"], ["y"], perm=[0, 1]).SerializeToString()
+    call = HostCall("", "Transpose", 17, node, (HostTensor(X, F32, (3, 4)),), (HostTensor(Y, F32, (4, 3)),), (2,))
+    program = Program(Image((), HostProgram(image.host.inputs, image.host.outputs, (call,)), nodes=image.nodes))
+    with pytest.raises(VccError, match=r"(?s)a result is float32\[3, 4\] instead.*'Transpose_0' \(Transpose\)"):
+        program.run([x])
