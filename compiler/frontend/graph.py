@@ -169,10 +169,10 @@ class GraphImporter:
             raise error("E0120", f"{node.op_type} was removed from ONNX in opset {schema.since_version}")
         if unknown := set(graphs) - set(schema.attributes):
             raise error("E0102", f"it has no attribute '{min(unknown)}'")
-        if domain == "" and node.op_type == "Constant" and not inputs and len(types) == 1:
-            # Strings, and what is not valid, stay a node.
-            if constant := constant_of_attributes(attributes, self.ctx):
-                return constant
+        is_constant = domain == "" and node.op_type == "Constant" and not inputs and len(types) == 1
+        # Strings, and what is not valid, stay a node.
+        if is_constant and (constant := constant_of_attributes(attributes, self.ctx)):
+            return constant
         return make_schema_op(schema, inputs, types, attributes, graphs)
 
     def _attributes(self, node: NodeProto, scope: Scope) -> tuple[dict[str, Attribute], dict[str, Region]]:

@@ -6,7 +6,7 @@ import re
 
 from xdsl.ir import SSAValue
 
-_NOT_IN_HINTS = re.compile(r"\W+")
+_NOT_IN_HINTS = re.compile(r"\W+", re.ASCII)
 
 
 class Scope:
@@ -48,7 +48,7 @@ class NodeNames:
 
 def hint(name: str) -> str | None:
     """A name for an SSA value in IR text that resembles the ONNX value's."""
-    text = _NOT_IN_HINTS.sub("_", name, re.ASCII).strip("_")
+    text = _NOT_IN_HINTS.sub("_", name).strip("_")
     if not text:
         return None
     return f"v{text}" if text[0].isdigit() else text

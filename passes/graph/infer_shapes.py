@@ -10,7 +10,7 @@ from onnx import TensorProto, TypeProto, numpy_helper
 from onnx.shape_inference import InferenceError, infer_node_outputs
 from typing_extensions import override
 from xdsl.context import Context
-from xdsl.dialects.builtin import DYNAMIC_INDEX, ModuleOp, TensorType, i64
+from xdsl.dialects.builtin import DYNAMIC_INDEX, ModuleOp, TensorType, UnrankedTensorType, i64
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Attribute, Block, Region, SSAValue
 from xdsl.passes import ModulePass
@@ -74,10 +74,7 @@ class _Inference:
         self.diagnostics.append(Diagnostic("E0106", message, ", ".join(node_names(op)), shown, types))
 
     def _infer(self, op: SchemaOp) -> None:
-        if op.graphs:
-            types = self._infer_with_graphs(op)
-        else:
-            types = self._infer_plain(op)
+        types = self._infer_with_graphs(op) if op.graphs else self._infer_plain(op)
         for result, inferred in zip(op.results, types, strict=False):
             self._refine(result, inferred)
         self._compute(op)
@@ -91,14 +88,7 @@ class _Inference:
         """The value, if it is decided and small."""
         if (array := self.computed.get(value)) is not None:
             return array
-        type = value.type
-        if (
-            not isinstance(type, TensorType)
-            or DYNAMIC_INDEX in type.get_shape()
-            or np.prod(type.get_shape()) > _MAX_ELEMENTS
-        ):
-            return None
-        return constant_array(value, self.ctx)
+        return constant_array(value, self.ctx) if _is_small(value.type) else None
 
     def _compute(self, op: SchemaOp) -> None:
         """Note the results' values if they are small and decided."""
@@ -207,8 +197,6 @@ def _yielded(region: Region) -> list[Attribute]:
 
 
 def _element_only(type: Attribute) -> Attribute:
-    from xdsl.dialects.builtin import UnrankedTensorType
-
     return UnrankedTensorType(type.element_type) if isinstance(type, TensorType) else type
 
 

@@ -47,7 +47,7 @@ def _conflict(declared: Attribute, inferred: Attribute) -> Attribute:
 
 
 def join(first: Attribute, second: Attribute) -> Attribute:
-    """The most static type that holds for a value that may be of either type; unknown if they have nothing in common."""
+    """The most static type of a value that may be of either type; unknown if they have nothing in common."""
     if first == second:
         return first
     tensors = (TensorType, UnrankedTensorType)
