@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from lark import Token, Tree
+from lark import Tree
 
-from vcc.runtime.isa.expr import ZERO, Poly
-from vcc.runtime.isa.kernel import Instr, Kernel, View
+from vcc.runtime.isa.kernel import Instr, Kernel
 from vcc.runtime.isa.text_errors import Problems
 from vcc.runtime.isa.text_grammar import parse_tree
 from vcc.runtime.isa.text_kernel import KernelBuilder, transform
@@ -22,21 +21,10 @@ def parse_kernel_text(text: str, filename: str = "<text>") -> tuple[Kernel, ...]
     return kernels
 
 
-class _FreeBuilder(KernelBuilder):
-    """Builds an instruction outside a kernel: any name may stand for a buffer or a register."""
-
-    def view(
-        self, name: Token, slot: Poly | None, base: Poly | None, strides: tuple[Poly, ...] | None
-    ) -> tuple[Token, View]:
-        return name, View(str(name), strides or (), ZERO if base is None else base, ZERO if slot is None else slot)
-
-    def _check_uses(self) -> None:
-        self._uses.clear()
-
-
+@v_args(inline=True)
 def parse_instruction(text: str) -> Instr:
     """One instruction, whose buffers and registers are declared elsewhere. Raises VccError (E0301)."""
     problems = Problems(text, "<instruction>")
-    instr = _FreeBuilder(problems).transform(parse_tree(text, problems, "instr"))
+    instr = transform(KernelBuilder(problems, checked=False), parse_tree(text, problems, "instr"))
     problems.check()
     return instr
