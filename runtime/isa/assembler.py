@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lark import Tree
+from lark import Tree, v_args
 
 from vcc.runtime.isa.kernel import Instr, Kernel
 from vcc.runtime.isa.text_errors import Problems
@@ -21,7 +21,6 @@ def parse_kernel_text(text: str, filename: str = "<text>") -> tuple[Kernel, ...]
     return kernels
 
 
-@v_args(inline=True)
 def parse_instruction(text: str) -> Instr:
     """One instruction, whose buffers and registers are declared elsewhere. Raises VccError (E0301)."""
     problems = Problems(text, "<instruction>")

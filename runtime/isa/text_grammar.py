@@ -9,6 +9,7 @@ from typing import Any
 from lark import Lark, Token, Tree
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 from lark.lexer import PatternStr
+from lark.parsers.lalr_analysis import Shift
 from lark.parsers.lalr_interactive_parser import InteractiveParser
 
 from vcc.runtime.isa.table import OPS
@@ -17,7 +18,8 @@ from vcc.runtime.isa.text_errors import Problems
 MAX_SYNTAX_ERRORS = 10
 _EXPRESSION = frozenset({"INT", "REG", "LPAR", "MINUS"})
 _STATEMENT = frozenset({"NAME", "REG", "WAIT", "SIGNAL", "BARRIER", "LOOP", "FORALL", "IF"})
-_KEYWORDS = ("wait", "signal", "barrier", "loop", "forall", "if", "else", "buf", "event")
+_KEYWORDS = ("wait", "signal", "barrier", "loop", "forall", "if", "else")
+_DECLARATIONS = ("buf", "event", "sources", "taps")
 _WORDS = {
     "NAME": "a name",
     "REG": "a register (%name)",
@@ -38,16 +40,8 @@ def parser() -> Lark:
 
 def parse_tree(text: str, problems: Problems, start: str = "program") -> Tree[Token]:
     """The syntax tree of a text. Raises VccError with its syntax errors, at most one for each statement."""
-    count = 0
-
-    def on_error(error: UnexpectedInput) -> bool:
-        nonlocal count
-        count += 1
-        _explain(error, problems)
-        return count < MAX_SYNTAX_ERRORS and _resume_at_next_line(error, text)
-
     try:
-        tree = parser().parse(text, start=start, on_error=on_error)
+        tree = parser().parse(text, start=start, on_error=_Recovery(text, problems))
     except UnexpectedInput:
         problems.check()
         raise
@@ -61,7 +55,10 @@ def _explain(error: UnexpectedInput, problems: Problems) -> None:
         expected = set(error.accepts or error.expected)
         before = error.interactive_parser.parser_state.value_stack[-1:] if error.interactive_parser else []
         if expected == {"LBRACE"} and before and isinstance(before[0], Token) and before[0] not in OPS:
-            problems.unknown(before[0], "instruction", (*OPS, *_KEYWORDS))
+            if before[0] in _DECLARATIONS:
+                problems.at(before[0], f"'{before[0]}' stands before a kernel's first statement")
+            else:
+                problems.unknown(before[0], "instruction", (*OPS, *_KEYWORDS))
             return
         found = "the end of the text" if token.type == "$END" else f"'{token}'"
         line, column = (token.line, token.column) if token.line else (1, 1)
@@ -88,29 +85,46 @@ def _word(terminal: str) -> str:
     return f"'{pattern.value}'" if isinstance(pattern, PatternStr) else terminal.lower()
 
 
-def _resume_at_next_line(error: UnexpectedInput, text: str) -> bool:
-    """Drop the broken statement: go back to where a statement may begin, and on to the next line.
+class _Recovery:
+    """Reports a syntax error and goes on at the next statement, so that one run shows the errors of all."""
 
-    Where the dropped line opened a block, open one in its stead, so that its end is not an error too.
-    """
-    state: Any = error.interactive_parser  # pyright: ignore[reportAttributeAccessIssue]
-    if not isinstance(state, InteractiveParser) or getattr(error, "token", Token("", "")).type == "$END":
-        return False
+    def __init__(self, text: str, problems: Problems):
+        self.text = text
+        self.problems = problems
+        self.count = 0
+        self._kept = -1  # position of the word last kept, so that none is kept twice
+
+    def __call__(self, error: UnexpectedInput) -> bool:
+        """Whether parsing can go on."""
+        self.count += 1
+        _explain(error, self.problems)
+        state: Any = error.interactive_parser  # pyright: ignore[reportAttributeAccessIssue]
+        return self.count < MAX_SYNTAX_ERRORS and isinstance(state, InteractiveParser) and self._resume(error, state)
+
+    def _resume(self, error: UnexpectedInput, state: InteractiveParser) -> bool:
+        lexer: Any = state.lexer_thread.state
+        counter, position = lexer.line_ctr, error.pos_in_stream or 0
+        start, end = self.text.rfind("\n", 0, position) + 1, self.text.find("\n", counter.char_pos)
+        if position >= len(self.text.rstrip()) or end < 0 or not _pop_to_statement(state):
+            return False
+        if not self.text[start:position].strip() and position != self._kept:
+            # a word that begins a line is kept: it was the line before that broke off
+            self._kept = counter.char_pos = position
+            counter.line, counter.column, counter.line_start_pos = error.line, error.column, start
+            return True
+        if self.text[start:end].split(";")[0].rstrip().endswith("{"):
+            # the dropped line opened a block: open one in its stead, so that its end is not an error too
+            for kind in ("IF", "INT", "LBRACE"):
+                state.feed_token(Token(kind, "0"))
+        counter.feed(self.text[counter.char_pos : end])
+        return True
+
+
+def _pop_to_statement(state: InteractiveParser) -> bool:
+    """Drop the words of the statement begun; False outside kernels, where there is none."""
     stack, values = state.parser_state.state_stack, state.parser_state.value_stack
-    table = state.parser_state.parse_conf.states
-    while len(stack) > 1 and "BARRIER" not in table[stack[-1]]:
+    table: dict[Any, dict[str, tuple[Any, Any]]] = state.parser_state.parse_conf.states
+    while len(stack) > 1 and table[stack[-1]].get("BARRIER", (None,))[0] is not Shift:
         stack.pop()
         values.pop()
-    if len(stack) == 1:
-        return False
-    lexer: Any = state.lexer_thread.state
-    counter = lexer.line_ctr
-    end = text.find("\n", counter.char_pos)
-    line_start = text.rfind("\n", 0, error.pos_in_stream or 0) + 1
-    if end < 0:
-        return False
-    if text[line_start:end].split(";")[0].rstrip().endswith("{"):
-        for kind in ("IF", "INT", "LBRACE"):
-            state.feed_token(Token(kind, "0"))
-    counter.feed(text[counter.char_pos : end])
-    return True
+    return len(stack) > 1
