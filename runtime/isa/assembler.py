@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from lark import Tree, v_args
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lark import Tree
 
 from vcc.runtime.isa.kernel import Instr, Kernel
 from vcc.runtime.isa.text_errors import Problems
 from vcc.runtime.isa.text_grammar import parse_tree
 from vcc.runtime.isa.text_kernel import KernelBuilder, transform
+from vcc.runtime.isa.text_program import ProgramBuilder
+
+if TYPE_CHECKING:
+    from vcc.runtime.binary.image import Image
 
 
 def parse_kernel_text(text: str, filename: str = "<text>") -> tuple[Kernel, ...]:
@@ -27,3 +34,15 @@ def parse_instruction(text: str) -> Instr:
     instr = transform(KernelBuilder(problems, checked=False), parse_tree(text, problems, "instr"))
     problems.check()
     return instr
+
+
+def assemble(text: str, filename: str = "<text>") -> Image:
+    """The program of an assembly text; kernels alone are a program whose host does nothing.
+
+    Files that `.incbin` names are looked for beside `filename`, then in the working directory. Raises VccError (E0301)
+    with every error found.
+    """
+    problems = Problems(text, filename)
+    image = transform(ProgramBuilder(problems, Path(filename).parent), parse_tree(text, problems))
+    problems.check()
+    return image

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from vcc.runtime.isa.expr import ZERO, Poly
 from vcc.runtime.isa.kernel import (
@@ -31,6 +32,9 @@ from vcc.runtime.isa.kernel import (
 )
 from vcc.runtime.isa.table import OPS
 from vcc.runtime.isa.text_kernel import counts_used
+
+if TYPE_CHECKING:
+    from vcc.runtime.binary.image import Image
 
 #: Gives the ONNX node names that a kernel's source, by number, stands for.
 Names = Callable[[int], Iterable[str]]
@@ -186,3 +190,19 @@ def _polys(polys: tuple[Poly, ...]) -> str:
 
 def _number(value: AttrValue) -> str:
     return repr(float(value)) if isinstance(value, float) else str(value)
+
+
+def disassemble(
+    image: Image, path: str | None = None, offsets: Sequence[int] | None = None, source: bool = False
+) -> str:
+    """The text of a whole program, which `assembler.assemble` reads back as an equal image.
+
+    Constants of more than 64 KiB in all are not written out if `path`, the .vbin they are in, and `offsets`, the byte
+    where each begins, are given: the text then names their places in that file. With `source`, comments above
+    instructions name the ONNX nodes they come from.
+    """
+    from vcc.runtime.isa import text_print
+
+    parts = ("\n".join(text_print.directives(image)), "\n".join(text_print.constants(image.constants, path, offsets)),
+             *text_print.kernels(image, source), "\n".join(text_print.host(image)))  # fmt: skip
+    return "\n".join(part.rstrip("\n") + "\n" for part in parts if part)

@@ -81,8 +81,8 @@ class KernelBuilder(Transformer[Token, Any]):
             self.problems.at(token, "a string with an escape that is not JSON's")
             return ""
 
-    def strings(self, *tokens: Token) -> str:
-        return "".join(map(self.string, tokens))
+    def strings(self, *tokens: Token) -> Token:
+        return tokens[0].update(value="".join(map(self.string, tokens)))
 
     def integer(self, minus: Token | None, digits: Token) -> int:
         return -int(digits) if minus else int(digits)
