@@ -12,18 +12,26 @@ from dataclasses import dataclass
 from typing import Literal
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import IntegerType, ModuleOp
+from xdsl.dialects.builtin import IntegerType, ModuleOp, TensorType
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
 from xdsl.utils.exceptions import VerifyException
 
-from vcc.dialects.graph.base import is_bool, is_float, is_int, tensor_of
+from vcc.dialects.graph.base import is_bool, is_float, is_int
 from vcc.dialects.onnx import NodeOp, describe, is_static
 from vcc.passes.graph.lower import Lowering, Node, find_lowering
 from vcc.passes.graph.lower.host import host_call
-from vcc.passes.graph.lower.obstacles import diagnostic, shapes_known, unreachable_on_host, unsupported
+from vcc.passes.graph.lower.obstacles import (
+    diagnostic,
+    operands_known,
+    results_known,
+    unknown_shape,
+    unreachable_on_host,
+    unsupported,
+)
+from vcc.passes.graph.signature import update_signatures
 from vcc.passes.rewriting import rewrite
 from vcc.runtime.diagnostics import Diagnostic, VccError
 
@@ -32,9 +40,8 @@ _MACHINE_WIDTHS = frozenset({1, 8, 16, 32, 64})
 
 def machine_tensors(node: Node) -> bool:
     """All tensors must be non-empty, of a dtype that the machine computes with."""
-    values = [*node.present, *(value for value in node.outputs if value is not None and value.uses)]
-    for value in values:
-        type = tensor_of(value)
+    types = [value.type for value in (*node.present, *node.op.results) if isinstance(value.type, TensorType)]
+    for type in types:
         element = type.element_type
         known = isinstance(element, IntegerType) and element.width.data in _MACHINE_WIDTHS
         number = is_float(element) and getattr(element, "bitwidth", 0) >= 16
@@ -61,6 +68,7 @@ class LowerOnnx(ModulePass):
         obstacles = pattern.obstacles or _dynamic_inputs(op)
         if obstacles:
             raise VccError(obstacles)
+        update_signatures(op)
 
 
 def _dynamic_inputs(module: ModuleOp) -> list[Diagnostic]:
@@ -92,7 +100,7 @@ class LowerNode(RewritePattern):
             return
         if (obstacle := unsupported(op)) is not None:
             self.obstacles.append(obstacle)
-        elif shapes_known(op):
+        elif operands_known(op):
             self._lower(op, rewriter)
 
     def _lower(self, op: NodeOp, rewriter: PatternRewriter) -> None:
@@ -100,6 +108,9 @@ class LowerNode(RewritePattern):
         lowering = find_lowering(node.domain, node.op_type, node.version)
         outcome = "no kernel covers this operator" if lowering is None else _build(node, lowering)
         if isinstance(outcome, str):
+            if not results_known(op):
+                self.obstacles.append(unknown_shape(op))
+                return
             self._call_host(op, outcome, rewriter)
             return
         mismatch = _mismatch(op, outcome)
@@ -137,6 +148,6 @@ def _build(node: Node, lowering: Lowering) -> list[SSAValue | None] | str:
 def _mismatch(op: NodeOp, values: list[SSAValue | None]) -> str:
     """Text about the first value whose type is not that of the result it replaces."""
     for result, value in zip(op.results, values, strict=True):
-        if value is not None and value.type != result.type:
+        if value is not None and is_static(result.type) and value.type != result.type:
             return f"the model says the result is {describe(result.type)}, its operands make it {describe(value.type)}"
     return ""

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from xdsl.dialects.builtin import TensorType
-from xdsl.ir import Attribute, SSAValue
+from xdsl.ir import Attribute
 
-from vcc.dialects.onnx import CustomOp, NodeOp, describe, find_schema, is_static
+from vcc.dialects.onnx import (
+    CustomOp,
+    MapType,
+    NodeOp,
+    OptionalType,
+    SequenceType,
+    SparseTensorType,
+    describe,
+    find_schema,
+    is_static,
+)
 from vcc.dialects.origin import node_names
 from vcc.dialects.weights import numpy_dtype_of
 from vcc.passes.graph.lower.host import host_runs
@@ -22,9 +32,7 @@ def diagnostic(code: str, message: str, op: NodeOp, help: str = "") -> Diagnosti
     return Diagnostic(code, message, ", ".join(node_names(op)), operator, f"{inputs} -> {outputs}", help)
 
 
-def _has_dtype(type: Attribute) -> bool:
-    if not isinstance(type, TensorType):
-        return False
+def _has_dtype(type: TensorType[Attribute]) -> bool:
     try:
         numpy_dtype_of(type.element_type)
     except VccError:
@@ -32,10 +40,14 @@ def _has_dtype(type: Attribute) -> bool:
     return True
 
 
-def shapes_known(op: NodeOp) -> bool:
-    """Whether all operands and all used results are tensors of static shape and a dtype that numpy has."""
-    values: list[SSAValue] = [*op.operands, *(result for result in op.results if result.uses)]
-    return all(is_static(value.type) and _has_dtype(value.type) for value in values)
+def operands_known(op: NodeOp) -> bool:
+    """Whether all operands are tensors of static shape."""
+    return all(is_static(value.type) for value in op.operands)
+
+
+def results_known(op: NodeOp) -> bool:
+    """Whether all used results are tensors of static shape."""
+    return all(is_static(result.type) for result in op.results if result.uses)
 
 
 def unsupported(op: NodeOp) -> Diagnostic | None:
@@ -47,19 +59,16 @@ def unsupported(op: NodeOp) -> Diagnostic | None:
     if op.graphs:
         return diagnostic("E0121", f"operator {operator}, which has subgraphs, is not supported yet", op)
     for value in (*op.operands, *op.results):
-        ranked = isinstance(value.type, TensorType)
-        if ranked and not _has_dtype(value.type):
-            return diagnostic("E0121", f"tensors of type {describe(value.type)} are not supported yet", op)
-    if not shapes_known(op):
-        return _unknown_shape(op)
+        type = value.type
+        if isinstance(type, (SequenceType, OptionalType, MapType, SparseTensorType)):
+            return diagnostic("E0121", "values that are not dense tensors are not supported yet", op)
+        if isinstance(type, TensorType) and not _has_dtype(type):
+            return diagnostic("E0121", f"tensors of type {describe(type)} are not supported yet", op)
     return None
 
 
-def _unknown_shape(op: NodeOp) -> Diagnostic | None:
-    """Only the first node of a chain: the others follow from it."""
-    if not all(is_static(value.type) for value in op.operands):
-        tensors = all(hasattr(value.type, "element_type") for value in op.operands)
-        return None if tensors else diagnostic("E0121", "values that are not tensors are not supported yet", op)
+def unknown_shape(op: NodeOp) -> Diagnostic:
+    """The node is the first whose output has no static shape."""
     return diagnostic("E0104", "the shape of an output depends on data or on an input without a size", op, _BIND)
 
 
