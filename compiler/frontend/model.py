@@ -40,10 +40,7 @@ def import_model(
     are not valid, E0103 for external data, E0105 for `shapes`, E0120 and E0121 for unknown operators and element types.
     """
     source = read_model(model)
-    try:
-        return _import(source.proto, TensorReader(source.folder), ctx, shapes or {})
-    except UnicodeDecodeError:
-        raise VccError(Diagnostic("E0102", "a name in the model is not UTF-8")) from None
+    return _import(source.proto, TensorReader(source.folder), ctx, shapes or {})
 
 
 def _import(proto: ModelProto, reader: TensorReader, ctx: Context, shapes: Mapping[str, Sequence[int]]) -> ModuleOp:

@@ -61,14 +61,14 @@ class TensorReader:
         size = _byte_count(tensor, dtype)
         if tensor.data_location == TensorProto.EXTERNAL:
             return self._external(tensor, dtype, size)
+        raw = b""
         if tensor.HasField("raw_data"):
             raw = tensor.raw_data
             if len(raw) != size:
                 raise _invalid(tensor, f"has {len(raw)} bytes of data; {dtype}{list(tensor.dims)} takes {size}")
-            if tensor.data_type in _PACKED_BITS:
-                return _unpacked(tensor, raw)
-            return np.frombuffer(raw, dtype).reshape(tuple(tensor.dims))
         try:
+            if raw and tensor.data_type not in _PACKED_BITS:
+                return np.frombuffer(raw, dtype).reshape(tuple(tensor.dims))
             return np.asarray(numpy_helper.to_array(tensor))
         except (ValueError, TypeError, OverflowError) as failure:
             raise _invalid(tensor, f"has data that do not fit {dtype}{list(tensor.dims)}: {failure}") from None

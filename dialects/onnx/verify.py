@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from onnx import AttributeProto
 from onnx.defs import OpSchema
-from xdsl.ir import Attribute
+from xdsl.ir import Attribute, Region
 from xdsl.utils.exceptions import VerifyException
 
 from vcc.dialects.onnx.attributes import attribute_kind
@@ -108,6 +108,24 @@ def _graph_problems(op: SchemaOp, signature: _Signature) -> Iterator[str]:
                 yield f"it lacks the required graph '{name}'"
         elif len(region.blocks) > 1 or not isinstance(region.block.last_op, YieldOp):
             yield f"graph '{name}' must be one block that ends in onnx.yield"
+        else:
+            yield from _graph_signature_problems(op, name, region)
+
+
+def _graph_signature_problems(op: SchemaOp, name: str, region: Region) -> Iterator[str]:
+    """What a subgraph takes and gives, where it does not fit the node it belongs to."""
+    results, inputs = len(op.results), len(op.inputs)
+    last = region.block.last_op
+    takes, gives = len(region.block.args), 0 if last is None else len(last.operands)
+    if op.domain != "" or op.op_type not in ("If", "Loop", "Scan") or (op.op_type == "Scan" and op.opset < 9):
+        return
+    wanted = {"If": (0, results), "Loop": (max(inputs, 2), results + 1), "Scan": (inputs, results)}[op.op_type]
+    if (takes, gives) != wanted:
+        counts = f"takes {takes} values and gives {gives}; it must take {wanted[0]} and give {wanted[1]}"
+        yield f"graph '{name}' {counts}"
+    states = {"Loop": inputs - 2, "Scan": inputs - int(op.attribute("num_scan_inputs", 0))}.get(op.op_type, 0)
+    if states > results or (op.op_type == "Scan" and states < 0):
+        yield f"it has {results} outputs but {states} loop-carried values"
 
 
 def _type_problems(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import onnx
 from onnx import TensorProto, TypeProto, numpy_helper
+from onnx.checker import ValidationError
 from onnx.shape_inference import InferenceError, infer_node_outputs
 from typing_extensions import override
 from xdsl.context import Context
@@ -123,7 +124,7 @@ class _Inference:
         opset = onnx.helper.make_opsetid(op.domain, op.opset)
         try:
             found = infer_node_outputs(op.schema, node, types, data, opset_imports=[opset])
-        except InferenceError as failure:
+        except (InferenceError, ValidationError) as failure:
             raise TypeConflictError(_reason(failure)) from None
         except (RuntimeError, KeyError, ValueError, onnx.defs.SchemaError):
             return []
@@ -181,7 +182,7 @@ class _Inference:
         return yielded[:states] + stacked
 
 
-def _reason(failure: InferenceError) -> str:
+def _reason(failure: Exception) -> str:
     """The sentence in onnx's message that says what is wrong."""
     text = str(failure).strip().splitlines()[0]
     return text.rpartition("] ")[2] or text
