@@ -66,7 +66,7 @@ def polys(registers: tuple[str, ...]) -> st.SearchStrategy[Poly]:
 @st.composite
 def dims(draw: Draw, op: Op, registers: tuple[str, ...], number: int) -> Dim:
     """One dimension of a domain of `op`; the number makes its name unique."""
-    size = draw(polys(registers))
+    size = draw(polys(registers).map(lambda poly: poly if poly.constant is None else Poly.of(abs(poly.constant))))
     maximum = draw(st.integers(0, 2**40)) if size.constant is None else size.constant
     valid = draw(st.tuples(polys(registers), polys(registers))) if op.intervals and draw(st.booleans()) else None
     return Dim(f"{draw(st.sampled_from('ijkmno'))}{number}", size, maximum, draw(st.sampled_from(op.roles)), valid)

@@ -1,0 +1,147 @@
+"""Read a .vbin: nothing of it is believed before it is checked."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vcc.runtime.binary.format import HEADER, MAGIC, SECTION, VERSION, DamagedError, Section, align
+from vcc.runtime.binary.image import Image
+from vcc.runtime.binary.kernel_reader import Debug, KernelReader, read_sources, read_taps
+from vcc.runtime.binary.program_reader import (
+    read_constants,
+    read_host,
+    read_plan,
+    read_remarks,
+    read_symbols,
+    read_values,
+)
+from vcc.runtime.binary.words import WordReader
+from vcc.runtime.diagnostics import error
+from vcc.runtime.isa.kernel import Kernel
+
+Raw: TypeAlias = NDArray[np.uint8]
+
+
+def load(path: str | os.PathLike[str]) -> Image:
+    """Read a .vbin file; its constants stay in the file, mapped into memory.
+
+    Raises `VccError` E0204 if the file cannot be read, E0303 if it is damaged. The result is well formed; whether its
+    kernels keep the rules of the instruction set is for `verify_image` to say.
+    """
+    origin = os.fspath(path)
+    try:
+        if not os.path.getsize(path):
+            raise error("E0303", f"{origin} is empty")
+        data = np.memmap(path, np.uint8, "r")
+    except OSError as problem:
+        raise error("E0204", f"cannot read {origin}: {problem.strerror or problem}") from problem
+    except ValueError as problem:
+        raise error("E0204", f"cannot map {origin} into memory: {problem}") from problem
+    return _read(data, origin)
+
+
+def read_image(data: bytes | memoryview, origin: str) -> Image:
+    """The image in the bytes of a .vbin; constants are views of them. Raises `VccError` E0303, naming `origin`."""
+    return _read(np.frombuffer(data, np.uint8), origin)
+
+
+def _read(data: Raw, origin: str) -> Image:
+    data.flags.writeable = False
+    try:
+        return _image(_sections(data))
+    except DamagedError as problem:
+        raise error(
+            "E0303", f"{origin}: {problem}", help="compile the model again; if the file was copied, copy it again"
+        ) from problem
+
+
+def _sections(data: Raw) -> dict[Section, Raw]:
+    """The sections by kind, their places and checksums checked."""
+    if data[: len(MAGIC)].tobytes() != MAGIC:
+        raise DamagedError("not a .vbin file")
+    first = align(HEADER.size + SECTION.size * len(Section))
+    if len(data) < first:
+        raise DamagedError("shorter than its header")
+    _, version, count, size, checksum = HEADER.unpack(data[: HEADER.size].tobytes())
+    if version != VERSION:
+        raise DamagedError(f"made by another version of vcc: format {version}, this one reads format {VERSION}")
+    if size != len(data):
+        raise DamagedError(f"{len(data)} bytes long instead of {size}")
+    table = data[HEADER.size : HEADER.size + SECTION.size * len(Section)].tobytes()
+    if count != len(Section) or zlib.crc32(HEADER.pack(MAGIC, version, count, size, 0) + table) != checksum:
+        raise DamagedError("the header is damaged")
+    sections: dict[Section, Raw] = {}
+    end, used = HEADER.size + len(table), data[: HEADER.size].tobytes()
+    if used != HEADER.pack(MAGIC, version, count, size, checksum):
+        raise DamagedError("the header is damaged")
+    for kind, row in zip(Section, SECTION.iter_unpack(table), strict=True):
+        number, checksum, offset, length = row
+        if number != kind or offset != align(end) or offset + length > len(data) or data[end:offset].any():
+            raise DamagedError(f"section {kind.name} is not where it should be")
+        end = offset + length
+        sections[kind] = data[offset:end]
+        if zlib.crc32(sections[kind].data) != checksum:
+            raise DamagedError(f"section {kind.name} is damaged (its checksum differs)")
+    if end != len(data):
+        raise DamagedError("goes on after its last section")
+    return sections
+
+
+def _image(sections: Mapping[Section, Raw]) -> Image:
+    strings = _strings(sections[Section.STRINGS])
+
+    def words(kind: Section) -> WordReader:
+        return WordReader(kind.name, sections[kind].tobytes(), strings)
+
+    nodes = read_symbols(words(Section.SYMBOLS))
+    debug, taps = words(Section.DEBUG), words(Section.TAPS)
+    remarks, values = read_remarks(debug, len(nodes)), read_values(taps, len(nodes))
+    kernels = _kernels(words(Section.KERNELS), debug, taps)
+    lower_bound, plan = read_plan(words(Section.PLAN))
+    return Image(
+        kernels=kernels,
+        host=read_host(words(Section.HOST), [kernel.name for kernel in kernels]),
+        constants=read_constants(words(Section.CONSTANT_TABLE), sections[Section.CONSTANTS]),
+        nodes=nodes,
+        values=values,
+        plan=plan,
+        lower_bound=lower_bound,
+        machine=_text("MACHINE", sections[Section.MACHINE].tobytes()),
+        remarks=remarks,
+    )
+
+
+def _kernels(words: WordReader, debug: WordReader, taps: WordReader) -> tuple[Kernel, ...]:
+    def kernel() -> Kernel:
+        return KernelReader(words, Debug(read_sources(debug), read_taps(taps))).read()
+
+    kernels = words.many("kernels", kernel)
+    for reader in (words, debug, taps):
+        reader.finish()
+    return kernels
+
+
+def _strings(data: Raw) -> tuple[str, ...]:
+    head = np.frombuffer(data[: len(data) // 4 * 4].tobytes(), "<u4")
+    count = int(head[0]) if len(head) else len(data)
+    if count >= len(head):
+        raise DamagedError("section STRINGS: too short for its table")
+    ends = [0, *head[1 : count + 1].tolist()]
+    raw = data[4 * (count + 1) :].tobytes()
+    if sorted(ends) != ends or ends[-1] != len(raw):
+        raise DamagedError("section STRINGS: its table does not fit its text")
+    return tuple(_text("STRINGS", raw[start:end]) for start, end in pairwise(ends))
+
+
+def _text(section: str, raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as problem:
+        raise DamagedError(f"section {section}: not UTF-8 text") from problem
