@@ -8,7 +8,7 @@ Arithmetic is done in the output's dtype and wraps for integers; comparisons and
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -20,6 +20,9 @@ from vcc.runtime.isa.dtypes import DType
 from vcc.runtime.isa.kernel import Role
 
 Array = NDArray[Any]
+
+
+Axes = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Args:
     roles: tuple[Role, ...]
     attrs: dict[str, Any]
 
-    def axes(self, *roles: Role) -> tuple[int, ...]:
+    def axes(self, *roles: Role) -> Axes:
         """The positions of the dimensions that have one of the roles."""
         return tuple(i for i, role in enumerate(self.roles) if role in roles)
 
@@ -48,13 +51,26 @@ class Args:
 Semantics = Callable[[Args], Array]
 
 
-def _erf(x: Array) -> Array:
-    return _erf_ufunc()(x.astype(np.float64)).astype(np.float64)
+#: erf is 1 in float64 from here on, and tabulated at so many points a unit below.
+_ERF_END, _ERF_POINTS = 6, 4096
 
 
 @cache
-def _erf_ufunc() -> Callable[[Array], Array]:
-    return np.vectorize(math.erf, otypes=[np.float64])
+def _erf_table() -> tuple[Array, Array]:
+    points = np.arange(_ERF_END * _ERF_POINTS + 1) / _ERF_POINTS
+    values = np.array([math.erf(point) for point in points])
+    return values, 2 / math.sqrt(math.pi) * np.exp(-points * points)
+
+
+def _erf(x: Array) -> Array:
+    """The Taylor series around the nearest tabulated point; within 2 ulp in float64."""
+    magnitude = np.minimum(np.nan_to_num(np.abs(x.astype(np.float64)), posinf=_ERF_END), _ERF_END)
+    index = np.rint(magnitude * _ERF_POINTS).astype(np.intp)
+    values, slopes = _erf_table()
+    x0 = index / _ERF_POINTS
+    d = magnitude - x0
+    series = 1 - d * (x0 - d * ((2 * x0 * x0 - 1) / 3 + d * x0 * (3 - 2 * x0 * x0) / 6))
+    return np.where(np.isnan(x), np.nan, np.copysign(values[index] + slopes[index] * d * series, x))
 
 
 def _sigmoid(x: Array) -> Array:
@@ -67,14 +83,24 @@ def _divide(a: Array, b: Array) -> Array:
     if a.dtype.kind in "iu":
         if not np.all(b):
             raise ZeroDivisionError("integer division by zero")
-        return (np.sign(a) * np.sign(b) * (np.abs(a) // np.abs(b))).astype(a.dtype)
+        floor = a // b
+        return floor + ((floor * b != a) & ((a < 0) != (b < 0))).astype(a.dtype)
     return a / b
 
 
-def _remainder(a: Array, b: Array) -> Array:
-    if a.dtype.kind in "iu" and not np.all(b):
-        raise ZeroDivisionError("integer remainder by zero")
-    return np.mod(a, b)
+def _remainder(ufunc: np.ufunc) -> Callable[[Array, Array], Array]:
+    def apply(a: Array, b: Array) -> Array:
+        if a.dtype.kind in "iu" and not np.all(b):
+            raise ZeroDivisionError("integer remainder by zero")
+        return ufunc(a, b)
+
+    return apply
+
+
+def _power(a: Array, b: Array) -> Array:
+    if b.dtype.kind == "i" and np.any(b < 0):
+        raise ArithmeticError("integer to a negative power")
+    return np.power(a, b)
 
 
 UNARY: dict[str, Callable[[Array], Array]] = {
@@ -102,9 +128,9 @@ BINARY: dict[str, Callable[[Array, Array], Array]] = {
     "sub": np.subtract,
     "mul": np.multiply,
     "div": _divide,
-    "mod": _remainder,
-    "fmod": np.fmod,
-    "pow": np.power,
+    "mod": _remainder(np.mod),
+    "fmod": _remainder(np.fmod),
+    "pow": _power,
     "min": np.minimum,
     "max": np.maximum,
     "and": np.bitwise_and,
@@ -158,7 +184,7 @@ def select(args: Args) -> Array:
 def cast(args: Args) -> Array:
     """The source in another dtype: floats to integers truncate and saturate, NaN becomes 0; integers wrap."""
     source, target = args.inputs["src"], args.dtype
-    if source.dtype.kind == "f" and target.kind in "iu":
+    if source.dtype.kind in "fV" and target.kind in "iu":  # numpy calls bf16 a V
         info = np.iinfo(target.numpy)
         low, high = float(info.min), float(info.max)
         wide = np.nan_to_num(np.trunc(source.astype(np.float64)), nan=0.0, posinf=high, neginf=low)
@@ -167,12 +193,37 @@ def cast(args: Args) -> Array:
     return source.astype(target.numpy)
 
 
+#: Up to so many reduced positions are joined one after another, which is faster for the small windows of pooling.
+MAX_WINDOW = 64
+
+
+def _is_window(source: Array, axes: Axes) -> bool:
+    positions = math.prod(source.shape[axis] for axis in axes)
+    return 0 < positions <= MAX_WINDOW and source.size >= 16 * positions
+
+
+def _positions(source: Array, axes: Axes) -> Iterator[Array]:
+    """The parts of the source at every index of the reduced dimensions."""
+    index: list[Any] = [slice(None)] * source.ndim
+    for position in np.ndindex(*(source.shape[axis] for axis in axes)):
+        for axis, i in zip(axes, position, strict=True):
+            index[axis] = i
+        yield source[tuple(index)]
+
+
 def reduce(fn: str) -> Semantics:
     """All elements along the `reduce` dimensions become one, joined with the old output unless `zero` holds."""
     ufunc = REDUCE[fn]
 
     def apply(args: Args) -> Array:
-        result = ufunc.reduce(args.inputs["src"], axis=args.axes(Role.REDUCE), dtype=args.dtype.numpy)
+        source, axes = args.inputs["src"], args.axes(Role.REDUCE)
+        if _is_window(source, axes):
+            parts = _positions(source, axes)
+            result = next(parts).copy()
+            for part in parts:
+                ufunc(result, part, out=result)
+        else:
+            result = ufunc.reduce(source, axis=axes, dtype=args.dtype.numpy)
         return result if args.attrs["zero"] else ufunc(args.out, result)
 
     return apply
@@ -180,13 +231,15 @@ def reduce(fn: str) -> Semantics:
 
 def mac(args: Args) -> Array:
     """Sum over the `reduce` dimensions of a * b, added to the old output unless `zero` holds."""
-    letters = "abcdefgh"[: len(args.roles)]
-    kept = "".join(c for c, role in zip(letters, args.roles, strict=True) if role is not Role.REDUCE)
-    a, b = (args.inputs[role].astype(args.dtype.numpy, copy=False) for role in ("a", "b"))
-    return args.accumulate(np.einsum(f"{letters},{letters}->{kept}", a, b))
-
-
-Axes = tuple[int, ...]
+    a, b, axes = args.inputs["a"], args.inputs["b"], args.axes(Role.REDUCE)
+    if not _is_window(a, axes) and a.dtype.char in np.typecodes["AllInteger"] + "efd":
+        letters = "abcdefgh"[: len(args.roles)]
+        kept = "".join(c for c, role in zip(letters, args.roles, strict=True) if role is not Role.REDUCE)
+        return args.accumulate(np.einsum(f"{letters},{letters}->{kept}", a, b))
+    total = np.zeros(args.out.shape, a.dtype)
+    for part, other in zip(_positions(a, axes), _positions(b, axes), strict=True):
+        total += part * other
+    return args.accumulate(total)
 
 
 def _matrix(array: Array, batch: Axes, rows: Axes, columns: Axes) -> Array:
@@ -203,10 +256,13 @@ def _matrix(array: Array, batch: Axes, rows: Axes, columns: Axes) -> Array:
 def mmad(args: Args) -> Array:
     """Sum over the `k` dimensions of a[.., m, k] * b[.., k, n], added to the old output unless `zero` holds."""
     batch, m, n, k = (args.axes(role) for role in (Role.PARALLEL, Role.M, Role.N, Role.K))
-    wide = args.dtype.numpy
+    # Integers go through float64, which holds their sums exactly and has a fast matrix product.
+    wide = args.dtype.numpy if args.dtype.is_float else np.dtype(np.float64)
     a = _matrix(args.inputs["a"], batch, m, k).astype(wide, copy=False)
     b = _matrix(args.inputs["b"], batch, k, n).astype(wide, copy=False)
     product = np.matmul(a, b)
+    if not args.dtype.is_float:
+        product = product.astype(np.int64).astype(args.dtype.numpy)
     kept = [i for i, role in enumerate(args.roles) if role is not Role.K]
     order = [*batch, *m, *n]
     shape = args.inputs["a"].shape

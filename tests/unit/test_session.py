@@ -91,7 +91,7 @@ def test_unsuitable_outputs_are_told(image: Image, x: np.ndarray):
 
 
 def test_an_unknown_engine_names_those_there_are(image: Image, x: np.ndarray):
-    with pytest.raises(VccError, match="unknown engine 'gpu'; there are: .*interpreter") as caught:
+    with pytest.raises(VccError, match=r"unknown engine 'gpu'; there are: .*interpreter") as caught:
         Program(image).run([x], engine="gpu")
     assert caught.value.diagnostics[0].code == "E0202"
 
