@@ -1,0 +1,133 @@
+"""Order the steps of the main function so that fewer bytes are live at once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.func import ReturnOp
+from xdsl.ir import Operation, SSAValue
+from xdsl.passes import ModulePass
+
+from vcc.dialects.graph import ReshapeOp
+from vcc.passes.plan.liveness import analyse
+from vcc.passes.plan.main_body import MainBody, StepOp, read_main, result_values
+
+
+@dataclass(frozen=True)
+class OrderKernelsPass(ModulePass):
+    """Reorder the steps if that lowers the largest sum of live bytes; else leave them as they stand.
+
+    Compared are the order in the IR, the one that always takes the ready step after which the fewest bytes are live,
+    and the one that finishes each branch before it begins the next. The earlier of these wins a tie.
+    """
+
+    name = "order-kernels"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        body = read_main(op)
+        original = list(range(len(body.steps)))
+        orders = [original, frugal_order(body), depth_first_order(body)]
+        best = min(orders, key=lambda order: analyse(body, order).arena_bound(body))
+        if best != original:
+            _reorder(body, best)
+
+
+def frugal_order(body: MainBody) -> list[int]:
+    """The order that always takes the ready step after which the fewest bytes are live; ties go to the earlier one."""
+    waiting_for, read, written = _dependences(body)
+    consumers: dict[int, list[int]] = defaultdict(list)
+    for step, tensors in enumerate(read):
+        for tensor in tensors:
+            consumers[tensor].append(step)
+    left = [len(tensor.readers) for tensor in body.tensors]
+    kept = [tensor.result is not None for tensor in body.tensors]
+
+    def growth(step: int) -> int:
+        grown = sum(body.tensors[t].nbytes for t in written[step] if not kept[t] and body.tensors[t].readers)
+        freed = sum(body.tensors[t].nbytes for t in read[step] if left[t] == 1 and not kept[t])
+        return grown - freed
+
+    ready = [step for step, count in enumerate(waiting_for) if count == 0]
+    order: list[int] = []
+    while ready:
+        step = min(ready, key=lambda each: (growth(each), each))
+        ready.remove(step)
+        order.append(step)
+        for tensor in read[step]:
+            left[tensor] -= 1
+        for tensor in written[step]:
+            for consumer in consumers[tensor]:
+                waiting_for[consumer] -= 1
+                if waiting_for[consumer] == 0:
+                    ready.append(consumer)
+    return order
+
+
+def depth_first_order(body: MainBody) -> list[int]:
+    """Each function result with all it needs before the next one, operands that are large before small ones."""
+    _, read, _ = _dependences(body)
+    order: list[int] = []
+    done: set[int] = set()
+
+    def producers(step: int) -> Iterator[int]:
+        for tensor in sorted(read[step], key=lambda t: -body.tensors[t].nbytes):
+            yield body.tensors[tensor].step
+
+    results = [body.tensor_index(value) for value in result_values(body.function)]
+    for root in [*(body.tensors[i].step for i in results if i is not None), *range(len(body.steps))]:
+        stack = [(root, producers(root))] if root not in done else []
+        while stack:
+            step, needs = stack[-1]
+            missing = next((need for need in needs if need not in done), None)
+            if missing is not None:
+                stack.append((missing, producers(missing)))
+                continue
+            stack.pop()
+            if step not in done:
+                done.add(step)
+                order.append(step)
+    return order
+
+
+def _dependences(body: MainBody) -> tuple[list[int], list[list[int]], list[list[int]]]:
+    """For each step how many tensors it waits for, which those are, and which it writes."""
+    read: list[list[int]] = [[] for _ in body.steps]
+    written: list[list[int]] = [[] for _ in body.steps]
+    for index, tensor in enumerate(body.tensors):
+        written[tensor.step].append(index)
+        for reader in tensor.readers:
+            read[reader].append(index)
+    return [len(tensors) for tensors in read], read, written
+
+
+def _reorder(body: MainBody, order: Sequence[int]) -> None:
+    """Rebuild the block: what needs no step first, then the steps, each followed by the reshapes of its results."""
+    block = body.function.body.block
+    ops = list(block.ops)
+    moved: list[Operation] = []
+
+    def place(op: Operation) -> None:
+        moved.append(op)
+        for result in op.results:
+            place_reshapes(result)
+
+    def place_reshapes(value: SSAValue) -> None:
+        for reshape in sorted((use.operation for use in value.uses), key=position.__getitem__):
+            if isinstance(reshape, ReshapeOp):
+                place(reshape)
+
+    position = {op: i for i, op in enumerate(ops)}
+    for argument in block.args:
+        place_reshapes(argument)
+    for op in ops:
+        if not isinstance(op, StepOp | ReshapeOp | ReturnOp):
+            place(op)
+    for step in order:
+        place(body.steps[step])
+    for op in ops:
+        op.detach()
+    block.add_ops([*moved, ops[-1]])
