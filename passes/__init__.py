@@ -14,6 +14,14 @@ _PASSES: dict[str, tuple[str, str]] = {
     "inline": ("vcc.passes.graph.inline", "InlinePass"),
     "infer-shapes": ("vcc.passes.graph.infer_shapes", "InferShapesPass"),
     "fold-constants": ("vcc.passes.graph.fold_constants", "FoldConstantsPass"),
+    "lower-onnx": ("vcc.passes.graph.lower_onnx", "LowerOnnx"),
+    "simplify-graph": ("vcc.passes.graph.simplify", "SimplifyGraph"),
+    "cse": ("vcc.passes.graph.cse", "CommonSubexpressions"),
+    "dce": ("xdsl.transforms.dead_code_elimination", "DeadCodeElimination"),
+    "fold-batchnorm": ("vcc.passes.fuse.fold_batchnorm", "FoldBatchnorm"),
+    "order-kernels": ("vcc.passes.plan.order_kernels", "OrderKernelsPass"),
+    "plan-arena": ("vcc.passes.plan.plan_arena", "PlanArenaPass"),
+    "lower-to-host": ("vcc.passes.plan.lower_to_host", "LowerToHostPass"),
 }
 
 

@@ -11,6 +11,9 @@ from xdsl.ir import SSAValue
 from vcc.dialects.graph import HostOp
 from vcc.dialects.onnx import NodeOp, find_schema, is_static
 
+#: Operators whose reference implementation gives wrong results: MaxPool's indices, LRN's last channels.
+_WRONG_REFERENCE = frozenset({"MaxPool", "LRN"})
+
 
 @cache
 def host_runs(domain: str, op_type: str, version: int) -> bool:
@@ -20,7 +23,7 @@ def host_runs(domain: str, op_type: str, version: int) -> bool:
     from onnx.reference.ops.aionnxml import load_op as load_ml_op
 
     schema: Any = find_schema(domain, op_type, version)
-    if schema is None:
+    if schema is None or (domain == "" and op_type in _WRONG_REFERENCE):
         return False
     if schema.has_function or schema.has_context_dependent_function:
         return True

@@ -9,7 +9,7 @@ import numpy as np
 from xdsl.ir import SSAValue
 
 from vcc.dialects import graph
-from vcc.dialects.graph import shape_of
+from vcc.dialects.graph import shape_of, window_of
 from vcc.passes.graph.lower.constraints import attribute_is, float_tensors, one_output
 from vcc.passes.graph.lower.node import Node
 from vcc.passes.graph.lower.reduction import p_norm
@@ -121,3 +121,15 @@ def lower_lp_normalization(node: Node) -> SSAValue:
     """x divided by its p-norm along the axis."""
     norm = p_norm(node, node.x, node.int("p", 2), [node.axis(node.int("axis", -1))])
     return node.binary("div", node.x, norm)
+
+
+@lowers("LRN", needs=[float_tensors])
+def lower_lrn(node: Node) -> SSAValue:
+    """x / (bias + alpha / size * sum over neighbouring channels of x * x) ** beta; the sum is a pool."""
+    shape, size = node.shape(0), node.int("size", 1)
+    plane = node.reshape(node.binary("mul", node.x, node.x), (shape[0], 1, shape[1], int(np.prod(shape[2:]))))
+    window = window_of((size, 1), pads=((size - 1) // 2, 0, size // 2, 0))
+    total = node.reshape(node.emit(graph.PoolOp("add", plane, window)), shape)
+    scaled = node.scale(total, node.float("alpha", 1e-4) / size)
+    base = node.binary("add", scaled, node.scalar(node.float("bias", 1.0)))
+    return node.binary("div", node.x, node.binary("pow", base, node.scalar(node.float("beta", 0.75))))

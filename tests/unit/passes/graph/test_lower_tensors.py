@@ -56,6 +56,7 @@ NORMALIZATIONS = [
     Case("LayerNormalization", [X, f(5), f(5)]),
     Case("LayerNormalization", [X, f(4, 5)], {"axis": 1, "epsilon": 1e-2}),
     Case("LayerNormalization", [X, f(5), f(5)], {"axis": 1}),
+    *(Case("LRN", [IMAGE], {"size": size, "alpha": 0.3, "bias": 2.0}) for size in (1, 3, 5)),
     Case("MeanVarianceNormalization", [IMAGE], opset=13),
     *(Case("LpNormalization", [X], {"p": p, "axis": axis}) for p in (1, 2) for axis in (0, -1)),
 ]

@@ -1,4 +1,4 @@
-"""Convolution and pooling in numpy over a sliding window view: the reference of the evaluator."""
+"""Convolution and pooling in numpy over a sliding window view: what `graph.conv` and `graph.pool` compute."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from vcc.dialects.graph import PoolFn, Window
+from vcc.dialects.graph.attributes import PoolFn
+from vcc.dialects.graph.window import Window
 
 Array: TypeAlias = np.ndarray[Any, Any]
 

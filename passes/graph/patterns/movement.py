@@ -1,0 +1,176 @@
+"""Movements of elements that cancel, join or do nothing."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from xdsl.dialects.builtin import TensorType
+from xdsl.ir import Operation, SSAValue
+from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewrite_pattern
+
+from vcc.dialects.graph import (
+    BinaryOp,
+    CastOp,
+    CompareOp,
+    ConcatOp,
+    ConvOp,
+    ExpandOp,
+    PadOp,
+    RelayoutOp,
+    ReshapeOp,
+    SelectOp,
+    SliceOp,
+    TransposeOp,
+    ints,
+    shape_of,
+)
+
+
+def forward(op: Operation, value: SSAValue, rewriter: PatternRewriter) -> None:
+    """Replace an operation by a value of the same type."""
+    assert op.results[0].type == value.type
+    rewriter.replace(op, [], [value])
+
+
+class Identity(RewritePattern):
+    """A movement or cast whose result has the operand's type, and moves nothing, is its operand."""
+
+    def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
+        match op:
+            case ReshapeOp() | CastOp() | ExpandOp() | RelayoutOp():
+                still = True
+            case TransposeOp():
+                still = ints(op.perm) == tuple(range(len(ints(op.perm))))
+            case SliceOp():
+                still = not any(ints(op.starts)) and all(step == 1 for step in ints(op.steps))
+            case PadOp():
+                still = not any(ints(op.low)) and not any(ints(op.high))
+            case ConcatOp():
+                still = len(op.xs) == 1
+            case _:
+                return
+        if still and op.operands[0].type == op.results[0].type:
+            forward(op, op.operands[0], rewriter)
+
+
+class TransposeOfTranspose(RewritePattern):
+    """transpose(transpose(x, p), q) -> transpose(x, p[q])"""
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: TransposeOp, rewriter: PatternRewriter) -> None:
+        if isinstance(inner := op.x.owner, TransposeOp) and unencoded(inner, op):
+            first = ints(inner.perm)
+            rewriter.replace(op, TransposeOp(inner.x, [first[axis] for axis in ints(op.perm)]))
+
+
+class TransposeAsReshape(RewritePattern):
+    """A transpose that keeps the order of all axes larger than one only changes the shape."""
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: TransposeOp, rewriter: PatternRewriter) -> None:
+        shape = shape_of(op.x)
+        large = [axis for axis in ints(op.perm) if shape[axis] != 1]
+        if unencoded(op) and all(a < b for a, b in pairwise(large)):
+            rewriter.replace(op, ReshapeOp(op.x, shape_of(op.result)))
+
+
+class ReshapeOfReshape(RewritePattern):
+    """reshape(reshape(x)) -> reshape(x)"""
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: ReshapeOp, rewriter: PatternRewriter) -> None:
+        if isinstance(inner := op.x.owner, ReshapeOp) and unencoded(inner, op):
+            rewriter.replace(op, ReshapeOp(inner.x, shape_of(op.result)))
+
+
+class SliceOfSlice(RewritePattern):
+    """slice(slice(x)) -> slice(x)"""
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: SliceOp, rewriter: PatternRewriter) -> None:
+        if not isinstance(inner := op.x.owner, SliceOp) or not unencoded(inner, op):
+            return
+        inner_steps = ints(inner.steps)
+        starts = [a + b * s for a, b, s in zip(ints(inner.starts), ints(op.starts), inner_steps, strict=True)]
+        steps = [a * b for a, b in zip(inner_steps, ints(op.steps), strict=True)]
+        rewriter.replace(op, SliceOp(inner.x, starts, ints(op.sizes), steps))
+
+
+class RelayoutOfRelayout(RewritePattern):
+    """relayout(relayout(x)) -> relayout(x)"""
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: RelayoutOp, rewriter: PatternRewriter) -> None:
+        if isinstance(inner := op.x.owner, RelayoutOp):
+            type = op.result.type
+            assert isinstance(type, TensorType)
+            rewriter.replace(op, RelayoutOp(inner.x, type.encoding))
+
+
+class ExpandIntoElementwise(RewritePattern):
+    """add(x, expand(y)) -> add(x, y), where the result keeps its type: elementwise operations broadcast anyway."""
+
+    def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
+        if not isinstance(op, (BinaryOp, CompareOp, SelectOp)):
+            return
+        for index, operand in enumerate(op.operands):
+            if not isinstance(expand := operand.owner, ExpandOp):
+                continue
+            operands = [*op.operands[:index], expand.x, *op.operands[index + 1 :]]
+            new = type(op).create(operands=operands, result_types=op.result_types, properties=op.properties)
+            if new.inferred_type() == op.result.type:
+                rewriter.replace(op, new)
+                return
+            new.erase()
+
+
+class PadIntoConv(RewritePattern):
+    """conv(pad(x, zeros on spatial axes)) -> conv(x) with larger pads, when nothing else uses the padded tensor."""
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: ConvOp, rewriter: PatternRewriter) -> None:
+        pad = op.x.owner
+        if not isinstance(pad, PadOp) or not pad.result.has_one_use():
+            return
+        low, high = ints(pad.low), ints(pad.high)
+        if any((*low[:2], *high[:2])) or not unencoded(pad, op) or not is_zero(pad):
+            return
+        pads = [a + b for a, b in zip(ints(op.pads), (*low[2:], *high[2:]), strict=True)]
+        new = ConvOp(
+            pad.x,
+            op.w,
+            op.bias,
+            pads=pads,
+            strides=ints(op.strides),
+            dilations=ints(op.dilations),
+            group=op.group.value.data,
+        )
+        rewriter.replace(op, new)
+        rewriter.erase(pad)
+
+
+def is_zero(pad: PadOp) -> bool:
+    """Whether a border is of zeros."""
+    return pad.value.value.data == 0
+
+
+def unencoded(*ops: Operation) -> bool:
+    """Whether no operand or result has an encoding: row-major order is what reshapes and merged movements speak of."""
+    values = [value for op in ops for value in (*op.operands, *op.results)]
+    return all(
+        value.type == TensorType(value.type.element_type, value.type.shape)
+        for value in values
+        if isinstance(value.type, TensorType)
+    )
+
+
+MOVEMENT_PATTERNS: tuple[RewritePattern, ...] = (
+    Identity(),
+    TransposeOfTranspose(),
+    TransposeAsReshape(),
+    ReshapeOfReshape(),
+    SliceOfSlice(),
+    RelayoutOfRelayout(),
+    ExpandIntoElementwise(),
+    PadIntoConv(),
+)
