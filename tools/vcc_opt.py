@@ -9,7 +9,7 @@ import argparse
 import importlib.util
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import IO
@@ -25,16 +25,6 @@ from vcc.compiler.context import make_context
 from vcc.dialects.dominance import check_dominance
 from vcc.passes import all_passes
 from vcc.runtime.diagnostics import Exit, VccError, error
-
-_XDSL_PASSES = {
-    "canonicalize": ("xdsl.transforms.canonicalize", "CanonicalizePass"),
-    "cse": ("xdsl.transforms.common_subexpression_elimination", "CommonSubexpressionElimination"),
-    "dce": ("xdsl.transforms.dead_code_elimination", "DeadCodeElimination"),
-}
-
-
-def _late(module: str, name: str) -> Callable[[], type[ModulePass]]:
-    return lambda: getattr(import_module(module), name)
 
 
 def passes_in(path: str) -> dict[str, type[ModulePass]]:
@@ -77,8 +67,7 @@ class VccOptMain(xDSLOptMain):
 
     @override
     def register_all_passes(self) -> None:
-        for name, place in _XDSL_PASSES.items():
-            self.register_pass(name, _late(*place))
+        self.register_pass("canonicalize", lambda: import_module("xdsl.transforms.canonicalize").CanonicalizePass)
         for name, importer in all_passes().items():
             self.register_pass(name, importer)
         for path in self.loaded:

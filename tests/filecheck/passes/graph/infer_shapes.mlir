@@ -1,0 +1,74 @@
+// RUN: vcc-opt %s -p infer-shapes | filecheck %s
+
+// CHECK: @conv(%x: tensor<1x3x8x8xf32>, %w: tensor<4x3x3x3xf32>) -> tensor<1x4x6x6xf32>
+func.func @conv(%x: tensor<1x3x8x8xf32>, %w: tensor<4x3x3x3xf32>) -> !onnx.unknown {
+  // CHECK: "onnx.Conv.v11"{{.*}} -> tensor<1x4x6x6xf32>
+  %0 = "onnx.Conv.v11"(%x, %w) : (tensor<1x3x8x8xf32>, tensor<4x3x3x3xf32>) -> !onnx.unknown
+  func.return %0 : !onnx.unknown
+}
+
+// Shape arithmetic is followed: the new shape is [2, 12].
+// CHECK: @flatten(%x: tensor<2x3x4xf32>) -> tensor<2x12xf32>
+func.func @flatten(%x: tensor<2x3x4xf32>) -> !onnx.unknown {
+  %zero = weights.constant dense<0> : tensor<1xi64>
+  %one = weights.constant dense<1> : tensor<1xi64>
+  %rest = weights.constant dense<-1> : tensor<1xi64>
+  %shape = "onnx.Shape.v13"(%x) : (tensor<2x3x4xf32>) -> !onnx.unknown
+  %batch = "onnx.Slice.v13"(%shape, %zero, %one) : (!onnx.unknown, tensor<1xi64>, tensor<1xi64>) -> !onnx.unknown
+  %new = "onnx.Concat.v13"(%batch, %rest) <{axis = 0 : i64}> : (!onnx.unknown, tensor<1xi64>) -> !onnx.unknown
+  %y = "onnx.Reshape.v14"(%x, %new) : (tensor<2x3x4xf32>, !onnx.unknown) -> !onnx.unknown
+  func.return %y : !onnx.unknown
+}
+
+// What is declared is kept where it says more than inference finds.
+// CHECK: @declared(%x: tensor<?xf32>) -> tensor<7xf32>
+func.func @declared(%x: tensor<?xf32>) -> tensor<7xf32> {
+  // CHECK: "onnx.Relu.v14"(%x) : (tensor<?xf32>) -> tensor<7xf32>
+  %0 = "onnx.Relu.v14"(%x) : (tensor<?xf32>) -> tensor<7xf32>
+  func.return %0 : tensor<7xf32>
+}
+
+// The branches agree in all but one dimension.
+// CHECK: @branches({{.*}}) -> tensor<?x4xf32>
+func.func @branches(%c: tensor<i1>, %a: tensor<2x4xf32>, %b: tensor<3x4xf32>) -> !onnx.unknown {
+  %0 = "onnx.If.v16"(%c) ({
+    %1 = "onnx.Relu.v14"(%a) : (tensor<2x4xf32>) -> !onnx.unknown
+    onnx.yield %1 : !onnx.unknown
+  }, {
+    %2 = "onnx.Relu.v14"(%b) : (tensor<3x4xf32>) -> !onnx.unknown
+    onnx.yield %2 : !onnx.unknown
+  }) : (tensor<i1>) -> !onnx.unknown
+  func.return %0 : !onnx.unknown
+}
+
+// A state that keeps its shape, one that grows, and a stacked output.
+// CHECK: @loop({{.*}}) -> (tensor<2xf32>, tensor<*xf32>, tensor<?x2xf32>)
+func.func @loop(%n: tensor<i64>, %c: tensor<i1>, %a: tensor<2xf32>) -> (!onnx.unknown, !onnx.unknown, !onnx.unknown) {
+  %0, %1, %2 = "onnx.Loop.v16"(%n, %c, %a, %a) ({
+  ^bb0(%i: tensor<i64>, %go: tensor<i1>, %keep: !onnx.unknown, %grow: !onnx.unknown):
+    %more = "onnx.Concat.v13"(%grow, %keep) <{axis = 0 : i64}> : (!onnx.unknown, !onnx.unknown) -> !onnx.unknown
+    %out = "onnx.Neg.v13"(%keep) : (!onnx.unknown) -> !onnx.unknown
+    onnx.yield %go, %keep, %more, %out : tensor<i1>, !onnx.unknown, !onnx.unknown, !onnx.unknown
+  }) : (tensor<i64>, tensor<i1>, tensor<2xf32>, tensor<2xf32>) -> (!onnx.unknown, !onnx.unknown, !onnx.unknown)
+  func.return %0, %1, %2 : !onnx.unknown, !onnx.unknown, !onnx.unknown
+}
+
+// The scanned axis is cut off the body's argument and put back on its output.
+// CHECK: @scan({{.*}}) -> (tensor<4xf32>, tensor<5x4xf32>)
+func.func @scan(%init: tensor<4xf32>, %xs: tensor<5x4xf32>) -> (!onnx.unknown, !onnx.unknown) {
+  %0, %1 = "onnx.Scan.v16"(%init, %xs) <{num_scan_inputs = 1 : i64}> ({
+  // CHECK: ^bb{{.*}}(%state: tensor<4xf32>, %x: tensor<4xf32>)
+  ^bb0(%state: !onnx.unknown, %x: !onnx.unknown):
+    %sum = "onnx.Add.v14"(%state, %x) : (!onnx.unknown, !onnx.unknown) -> !onnx.unknown
+    onnx.yield %sum, %sum : !onnx.unknown, !onnx.unknown
+  }) : (tensor<4xf32>, tensor<5x4xf32>) -> (!onnx.unknown, !onnx.unknown)
+  func.return %0, %1 : !onnx.unknown, !onnx.unknown
+}
+
+// Nothing is known of operators without a schema, and nothing after them is invented.
+// CHECK: @custom({{.*}}) -> !onnx.unknown
+func.func @custom(%x: tensor<2xf32>) -> !onnx.unknown {
+  %0 = "onnx.custom"(%x) <{domain = "com.acme", op_type = "Foo"}> : (tensor<2xf32>) -> !onnx.unknown
+  %1 = "onnx.Relu.v14"(%0) : (!onnx.unknown) -> !onnx.unknown
+  func.return %1 : !onnx.unknown
+}
