@@ -1,0 +1,140 @@
+"""ONNX Runtime's session, on vcc: `InferenceSession(path).run(None, feeds)` compiles .onnx and loads .vbin."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vcc.compiler.api import compile_program
+from vcc.compiler.compilation import Compilation
+from vcc.compiler.options import Options
+from vcc.runtime.diagnostics import error
+from vcc.runtime.isa.host import TensorSpec
+from vcc.runtime.session import Program, load
+
+Array = NDArray[Any]
+
+#: ONNX Runtime's words for the element types whose numpy names differ.
+_TYPE_WORDS = {"float32": "float", "float64": "double"}
+
+
+@dataclass(frozen=True)
+class NodeArg:
+    """A model's input or output. `shape` has an integer or a dimension's name (None if it has none) per axis."""
+
+    name: str
+    shape: list[int | str | None]
+    type: str
+
+
+class InferenceSession:
+    """A model with ONNX Runtime's methods. Sizes that the model leaves open are compiled for when first fed.
+
+    Session options and providers are taken and ignored, with one warning each.
+    """
+
+    def __init__(
+        self,
+        path_or_bytes: str | Path | bytes,
+        sess_options: Any = None,
+        providers: Sequence[Any] | None = None,
+        provider_options: Any = None,
+        *,
+        target: str = "host",
+    ):
+        """Raises `VccError` if the model cannot be read or, where its sizes are known, compiled."""
+        for word, given in (
+            ("sess_options", sess_options),
+            ("providers", providers),
+            ("provider_options", provider_options),
+        ):
+            if given is not None:
+                warnings.warn(f"vcc.InferenceSession ignores {word}", stacklevel=2)
+        self._model, self._target = path_or_bytes, target
+        self._programs: dict[tuple[tuple[int, ...], ...], Program] = {}
+        self._fixed: Program | None = None
+        if isinstance(path_or_bytes, str | Path) and Path(path_or_bytes).suffix == ".vbin":
+            self._fixed = load(path_or_bytes)
+            self._inputs = [_arg_of(spec) for spec in self._fixed.inputs]
+            self._outputs = [_arg_of(spec) for spec in self._fixed.outputs]
+            return
+        self._inputs, self._outputs = _signature(path_or_bytes)
+        if all(isinstance(size, int) for each in self._inputs for size in each.shape):
+            self._fixed = self._compile({})
+
+    def get_inputs(self) -> list[NodeArg]:
+        """The model's inputs."""
+        return list(self._inputs)
+
+    def get_outputs(self) -> list[NodeArg]:
+        """The model's outputs."""
+        return list(self._outputs)
+
+    def get_providers(self) -> list[str]:
+        """The one provider there is."""
+        return ["VccExecutionProvider"]
+
+    def run(
+        self, output_names: Sequence[str] | None, input_feed: Mapping[str, Any], run_options: Any = None
+    ) -> list[Array]:
+        """The named outputs (None: all of them, in the model's order). Raises `VccError` E0105 for unsuitable feeds."""
+        if run_options is not None:
+            warnings.warn("vcc.InferenceSession ignores run_options", stacklevel=2)
+        feeds = {name: np.asarray(array) for name, array in input_feed.items()}
+        known = [each.name for each in self._outputs]
+        wanted = known if output_names is None else list(output_names)
+        if unknown := [name for name in wanted if name not in known]:
+            raise error("E0105", f"the model has no output '{unknown[0]}'; it has {', '.join(known)}")
+        results = dict(zip(known, self._program(feeds).run(feeds), strict=True))
+        return [results[name] for name in wanted]
+
+    def _program(self, feeds: Mapping[str, Array]) -> Program:
+        if self._fixed is not None:
+            return self._fixed
+        missing = [each.name for each in self._inputs if each.name not in feeds]
+        if missing:
+            raise error("E0105", f"input '{missing[0]}' was not given")
+        key = tuple(feeds[each.name].shape for each in self._inputs)
+        if key not in self._programs:
+            self._programs[key] = self._compile({name: array.shape for name, array in feeds.items()})
+        return self._programs[key]
+
+    def _compile(self, shapes: Mapping[str, Sequence[int]]) -> Program:
+        return compile_program(Compilation.from_model(self._model, Options(self._target, dict(shapes))))
+
+
+def _signature(model: str | Path | bytes) -> tuple[list[NodeArg], list[NodeArg]]:
+    from vcc.compiler.frontend.read import read_model
+
+    graph = read_model(model).proto.graph
+    constants = {each.name for each in graph.initializer} | {each.values.name for each in graph.sparse_initializer}
+    inputs = [_arg(each) for each in graph.input if each.name not in constants]
+    return inputs, [_arg(each) for each in graph.output]
+
+
+def _arg(info: Any) -> NodeArg:
+    from onnx.helper import tensor_dtype_to_np_dtype
+
+    tensor = info.type.tensor_type
+    dims: list[int | str | None] = [
+        dim.dim_value if dim.HasField("dim_value") else dim.dim_param or None for dim in tensor.shape.dim
+    ]
+    try:
+        name = np.dtype(tensor_dtype_to_np_dtype(tensor.elem_type)).name
+    except (KeyError, ValueError):
+        raise error("E0102", f"'{info.name}' is not a tensor of a known dtype") from None
+    return NodeArg(info.name, dims, _type_text(name))
+
+
+def _arg_of(spec: TensorSpec) -> NodeArg:
+    return NodeArg(spec.name, list(spec.shape), _type_text(np.dtype(spec.dtype.numpy).name))
+
+
+def _type_text(name: str) -> str:
+    return f"tensor({_TYPE_WORDS.get(name, name)})"

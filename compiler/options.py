@@ -1,0 +1,63 @@
+"""What a user can ask of a compilation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vcc.runtime.diagnostics import error
+
+HOST_OPS = ("allow", "error")
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of one compilation; equal options, model and vcc version give the same bytes.
+
+    `target` is a target's name or a .toml file. `shapes` gives inputs their sizes, by name. `host_ops` says whether
+    operators without a kernel may run on the host ("allow") or are an error ("error"). `verify_each` verifies the IR
+    after every pass and not just after every phase. `save_temps` is a folder for the IR after each phase.
+    """
+
+    target: str = "host"
+    shapes: Mapping[str, Sequence[int]] = field(default_factory=dict[str, Sequence[int]])
+    host_ops: str = "allow"
+    verify_each: bool = False
+    save_temps: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.host_ops not in HOST_OPS:
+            raise error("E0202", f"host_ops is 'allow' or 'error', not {self.host_ops!r}")
+
+    def as_dict(self) -> dict[str, Any]:
+        """The options as JSON values, for reports."""
+        return {
+            "target": self.target,
+            "shapes": {name: list(shape) for name, shape in self.shapes.items()},
+            "host_ops": self.host_ops,
+            "verify_each": self.verify_each,
+        }
+
+
+def parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
+    """An input's name and sizes from `NAME:1x3x224x224` (`NAME:` alone is a scalar); E0202 for anything else.
+
+    The last colon divides, since ONNX names may hold colons themselves.
+    """
+    name, colon, sizes = text.rpartition(":")
+    if not colon or not name or not re.fullmatch(r"(\d+(x\d+)*)?", sizes):
+        raise error("E0202", f"'{text}' is not a shape", help="write NAME:1x3x224x224")
+    return name, tuple(int(size) for size in sizes.split("x")) if sizes else ()
+
+
+def parse_shapes(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    """The shapes of several inputs; E0202 if one is named twice."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for name, sizes in map(parse_shape, texts):
+        if name in shapes:
+            raise error("E0202", f"--shape gives input '{name}' twice")
+        shapes[name] = sizes
+    return shapes
