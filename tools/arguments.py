@@ -1,0 +1,72 @@
+"""Command lines: a parser whose errors are diagnostics, and the options that several verbs share."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+from vcc.runtime.diagnostics import error
+
+if TYPE_CHECKING:
+    from vcc.compiler.options import Options
+
+#: Options whose value may be left out: it follows an `=`, so that a file name after the option is not taken for it.
+OPTIONAL_VALUES = ("--save-temps", "--random")
+
+
+class Formatter(argparse.HelpFormatter):
+    """Help text of one width, whatever the terminal's."""
+
+    def __init__(self, prog: str):
+        super().__init__(prog, max_help_position=28, width=110)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that takes no abbreviations and raises `VccError` E0202 instead of exiting."""
+
+    def __init__(self, prog: str, description: str | None, short_help: bool = True):
+        super().__init__(prog, description=description, allow_abbrev=False, formatter_class=Formatter, add_help=False)
+        self.add_argument(*(["-h"] if short_help else []), "--help", action="help", help="show this and leave")
+
+    def error(self, message: str) -> NoReturn:
+        raise error("E0202", message, help=f"{self.prog} --help")
+
+
+def mark_optional_values(words: Sequence[str]) -> list[str]:
+    """Write `--random` as `--random=`, which argparse understands as an option with an empty value."""
+    return [f"{word}=" if word in OPTIONAL_VALUES else word for word in words]
+
+
+def common_options(parser: argparse.ArgumentParser) -> None:
+    """What every verb takes."""
+    parser.add_argument(
+        "--format", choices=("text", "json"), default="text", help="how stdout is written (default: text)"
+    )
+
+
+def compile_options(parser: argparse.ArgumentParser) -> None:
+    """What every verb takes that compiles."""
+    parser.add_argument(
+        "--target", metavar="NAME|FILE.toml", default="host", help="the machine to compile for (default: host)"
+    )
+    parser.add_argument(
+        "--shape",
+        metavar="NAME:1x3x224x224",
+        action="append",
+        default=[],
+        help="the sizes of an input; may be given for each input",
+    )
+    parser.add_argument(
+        "--host-ops",
+        choices=("allow", "error"),
+        default="allow",
+        help="what to do with operators that no kernel covers (default: allow, on the host)",
+    )
+
+
+def options_of(args: argparse.Namespace) -> Options:
+    """The compiler's options out of `compile_options`."""
+    from vcc.compiler.options import Options, parse_shapes
+
+    return Options(target=args.target, shapes=parse_shapes(args.shape), host_ops=args.host_ops)

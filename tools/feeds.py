@@ -1,0 +1,66 @@
+"""What a program is fed on the command line: arrays from .npy files, or random ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vcc.runtime.diagnostics import error
+from vcc.runtime.isa.host import TensorSpec
+
+Array = NDArray[Any]
+
+
+def read_feeds(words: Sequence[str]) -> dict[str, Array]:
+    """The arrays of `NAME=FILE.npy` words; E0202 for other words, E0204 for files that are no .npy."""
+    feeds: dict[str, Array] = {}
+    for word in words:
+        name, equals, path = word.rpartition("=")
+        if not equals or not name:
+            raise error("E0202", f"--input {word}: write NAME=FILE.npy")
+        if name in feeds:
+            raise error("E0202", f"--input gives '{name}' twice")
+        feeds[name] = _read_npy(path)
+    return feeds
+
+
+def _read_npy(path: str) -> Array:
+    try:
+        loaded = np.load(path, allow_pickle=False)
+    except OSError as failure:
+        raise error("E0204", f"cannot read {path}: {failure.strerror or failure}") from None
+    except (ValueError, EOFError) as failure:
+        raise error("E0204", f"{path} is not a .npy file: {failure}") from None
+    if not isinstance(loaded, np.ndarray):
+        raise error("E0204", f"{path} is not a .npy file: it holds several arrays")
+    return loaded
+
+
+def random_feeds(specs: Sequence[TensorSpec], seed: int, given: Mapping[str, Array] | None = None) -> dict[str, Array]:
+    """Arrays for all inputs that `given` lacks: floats of standard normal distribution, integers and booleans 0 or 1.
+
+    Zero and one are valid as indices and masks more often than other integers are.
+    """
+    generator = np.random.default_rng(seed)
+    feeds = dict(given or {})
+    for spec in specs:
+        if spec.name not in feeds:
+            dtype = np.dtype(spec.dtype.numpy)
+            if dtype.kind in "biu":
+                values: Any = generator.integers(0, 2, spec.shape)
+            else:
+                values = generator.standard_normal(spec.shape)
+            feeds[spec.name] = np.asarray(values).astype(dtype)
+    return feeds
+
+
+def parse_seed(option: str, text: str) -> int:
+    """A seed; an empty text is 0. E0202 for anything but digits."""
+    if not text:
+        return 0
+    if not text.isdigit():
+        raise error("E0202", f"{option}={text}: a seed is a number")
+    return int(text)

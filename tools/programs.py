@@ -1,0 +1,45 @@
+"""A program for a verb that runs one: loaded from a .vbin, or compiled from a model on the way."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from vcc.tools.arguments import options_of
+from vcc.tools.files import is_binary, model_argument
+from vcc.tools.output import note
+
+if TYPE_CHECKING:
+    from vcc.runtime.session import Program
+
+
+def load_program(name: str) -> Program:
+    """The program in a .vbin file or in stdin."""
+    from vcc.runtime.isa.verifier import verify_image
+    from vcc.runtime.session import Program
+    from vcc.tools.files import read_image
+
+    image = read_image(name)
+    verify_image(image)
+    return Program(image)
+
+
+def program_for(args: argparse.Namespace, shapes: Mapping[str, Sequence[int]]) -> Program:
+    """The program of `args.file`. A model is compiled, its inputs of the given shapes where --shape does not say."""
+    if is_binary(args.file):
+        return load_program(args.file)
+    from vcc.compiler.api import compile_program
+    from vcc.compiler.compilation import Compilation
+
+    options = options_of(args)
+    options = replace(options, shapes={**shapes, **options.shapes})
+    compilation = Compilation.from_model(model_argument(args.file), options)
+    program = compile_program(compilation)
+    seconds = sum(compilation.trace.phase_seconds().values())
+    note(f"compiled for {compilation.machine.name} in {seconds:.2f} s")
+    if compilation.work is not None and compilation.work.host:
+        names = sorted({each.op for each in compilation.work.host})
+        note(f"on the host: {len(compilation.work.host)} operators ({', '.join(names)})")
+    return program

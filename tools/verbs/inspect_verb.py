@@ -1,0 +1,135 @@
+"""What is in a model or a .vbin file: inputs, outputs, operators, memory, and what runs where."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+from vcc.runtime.diagnostics import VccError
+from vcc.tools.arguments import compile_options, options_of
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+    from vcc.compiler.work import Work
+    from vcc.runtime.binary.image import Image
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The verb's options."""
+    parser.add_argument("file", metavar="FILE", help="an ONNX model or a .vbin file")
+    compile_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Inspect."""
+    from vcc.tools.files import is_binary, read_image
+
+    if is_binary(args.file):
+        _inspect_image(args, read_image(args.file))
+    else:
+        _inspect_model(args)
+    return 0
+
+
+def _inspect_image(args: argparse.Namespace, image: Image) -> None:
+    from vcc.tools.output import print_json, table
+    from vcc.tools.verbs.objdump_verb import headers, print_headers
+
+    found = headers(image)
+    remarks = [(image.nodes[node], text) for node, text in image.remarks]
+    if args.format == "json":
+        plan = [asdict(row) for row in image.plan]
+        print_json("inspect", {"kind": "vbin", **found, "nodes": image.nodes, "plan": plan, "remarks": remarks})
+        return
+    print_headers(found)
+    if image.plan:
+        print("arena, by the step in which each tensor is made and the one that reads it last:")
+        rows = [(row.name, row.offset, row.size, row.first, row.last) for row in image.plan]
+        table(("tensor", "offset", "bytes", "first", "last"), rows)
+    if remarks:
+        table(("node", "remark"), remarks)
+
+
+def _inspect_model(args: argparse.Namespace) -> None:
+    from vcc.compiler.frontend.read import read_model
+    from vcc.tools.files import model_argument
+    from vcc.tools.output import note, print_json
+
+    model = model_argument(args.file)
+    found = model_facts(read_model(model).proto)
+    work, problem = _work(model, args)
+    if args.format == "json":
+        if work is not None:
+            found |= {"machine_macs": work.machine_macs, "machine_ops": work.machine_ops}
+            found["host_ops"] = [asdict(each) for each in work.host]
+        print_json("inspect", {"kind": "onnx", **found})
+        return
+    _print_model(found)
+    if work is not None:
+        _print_work(work)
+    elif problem is not None:
+        count = len(problem.diagnostics)
+        note(f"not compilable as it is ({count} obstacles): vcc check {args.file}")
+
+
+def _work(model: Any, args: argparse.Namespace) -> tuple[Work | None, VccError | None]:
+    """The model's work, open dimensions taken as 1; or the obstacles."""
+    from vcc.compiler.compilation import Compilation
+    from vcc.compiler.interface import unbound_shapes
+
+    options = options_of(args)
+    try:
+        compilation = Compilation.from_model(model, options, need_sizes=False)
+        _, shapes = unbound_shapes(compilation.module)
+        if shapes:
+            bound = replace(options, shapes={**options.shapes, **shapes})
+            compilation = Compilation.from_model(model, bound)
+        compilation.advance("graph")
+    except VccError as failure:
+        return None, failure
+    return compilation.work, None
+
+
+def model_facts(proto: ModelProto) -> dict[str, Any]:
+    """What the model says of itself, as JSON values."""
+    from math import prod
+
+    from vcc.compiler.interface import declared
+
+    graph = proto.graph
+    constants = {each.name for each in graph.initializer}
+    return {
+        "ir_version": proto.ir_version,
+        "opsets": {each.domain or "ai.onnx": each.version for each in proto.opset_import},
+        "producer": f"{proto.producer_name} {proto.producer_version}".strip(),
+        "inputs": [declared(each) for each in graph.input if each.name not in constants],
+        "outputs": [declared(each) for each in graph.output],
+        "nodes": len(graph.node),
+        "operators": dict(Counter(node.op_type for node in graph.node).most_common()),
+        "parameters": sum(prod(each.dims) for each in graph.initializer),
+    }
+
+
+def _print_model(found: dict[str, Any]) -> None:
+    from vcc.tools.output import count_text, table
+
+    opsets = ", ".join(f"{domain} {version}" for domain, version in found["opsets"].items())
+    print(f"ONNX IR {found['ir_version']}, opset {opsets}, by {found['producer'] or 'an unknown producer'}")
+    print(f"{found['nodes']} nodes, {count_text(found['parameters'])} parameters")
+    rows = [(kind, each["name"], each["type"]) for kind in ("inputs", "outputs") for each in found[kind]]
+    table(("", "name", "type"), [(kind.removesuffix("s"), *rest) for kind, *rest in rows], indent="")
+    table(("operator", "nodes"), list(found["operators"].items()), indent="")
+
+
+def _print_work(work: Work) -> None:
+    from vcc.tools.output import count_text, table
+
+    print(
+        f"{count_text(work.machine_macs + work.host_macs)} MACs; {work.machine_ops} operations on the machine, ", end=""
+    )
+    print(f"{len(work.host)} on the host (open dimensions taken as 1)")
+    if work.host:
+        table(("host operator", "node", "reason"), [(each.op, each.node, each.reason) for each in work.host])
