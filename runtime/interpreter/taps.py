@@ -130,4 +130,4 @@ def physical(value: Value, array: Array) -> Array:
     padding[value.axis] = (0, shape[value.axis] * value.block - value.shape[value.axis])
     padded = np.pad(array, padding)
     blocked = padded.reshape((*shape[: value.axis + 1], value.block, *value.shape[value.axis + 1 :]))
-    return np.moveaxis(blocked, value.axis + 1, -1)
+    return np.ascontiguousarray(np.moveaxis(blocked, value.axis + 1, -1))
