@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, IntegerAttr, StringAttr, TensorType, i64
-from xdsl.ir import Attribute, Region, SSAValue
+from xdsl.ir import Attribute, Operation, Region, SSAValue
 from xdsl.irdl import (
     IRDLOperation,
     ParsePropInAttrDict,
@@ -18,12 +18,34 @@ from xdsl.irdl import (
     var_operand_def,
     var_result_def,
 )
-from xdsl.traits import HasParent, IsolatedFromAbove, IsTerminator, Pure, RecursiveMemoryEffect
+from xdsl.traits import (
+    EffectInstance,
+    HasParent,
+    IsolatedFromAbove,
+    IsTerminator,
+    MemoryEffect,
+    MemoryEffectKind,
+    Pure,
+    RecursiveMemoryEffect,
+)
 from xdsl.utils.exceptions import VerifyException
 
 from vcc.dialects.graph.base import AnyTensor, I64Array, Value, i64s, ints, require, verify_tensors
 
 _KERNEL_DIALECTS = frozenset({"graph", "weights"})
+_RANDOM = frozenset(
+    {"Bernoulli", "Dropout", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}
+)
+
+
+class HostEffect(MemoryEffect):
+    """Unused calls may go; calls of random operators must not become one, as if each had storage of its own."""
+
+    @classmethod
+    def get_effects(cls, op: Operation) -> set[EffectInstance]:
+        if isinstance(op, HostOp) and op.op_type.data in _RANDOM:
+            return {EffectInstance(MemoryEffectKind.ALLOC, result) for result in op.results}
+        return set()
 
 
 @irdl_op_definition
@@ -45,7 +67,7 @@ class HostOp(IRDLOperation):
     reason = prop_def(StringAttr)
     args = var_operand_def(AnyTensor)
     res = var_result_def(AnyTensor)
-    traits = traits_def(Pure())
+    traits = traits_def(HostEffect())
     irdl_options = (ParsePropInAttrDict(),)
     assembly_format = "$op_type $args attr-dict `:` functional-type(operands, results)"
 

@@ -8,6 +8,8 @@ import pytest
 from xdsl.dialects.builtin import DYNAMIC_INDEX, FloatAttr, IntegerType, Signedness, TensorType, f16, f32, i1, i32, i64
 from xdsl.dialects.test import TestOp
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+from xdsl.traits import is_side_effect_free
+from xdsl.transforms.dead_code_elimination import is_trivially_dead
 from xdsl.utils.exceptions import VerifyException
 
 from vcc.dialects import graph as g
@@ -97,3 +99,9 @@ def test_a_kernel_holds_graph_ops_alone():
 def test_a_kernel_yields_its_results():
     with pytest.raises(VerifyException, match=r"yielded values are none, results are tensor<2xf32>"):
         kernel(inner=lambda x: g.UnaryOp("relu", x), yielded=0).verify()
+
+
+def test_only_random_host_calls_have_an_effect_and_unused_ones_may_go():
+    plain, random = (g.HostOp(name, "", 13, [value(2)], [value(2).type]) for name in ("Unique", "Bernoulli"))
+    assert is_side_effect_free(plain) and not is_side_effect_free(random)
+    assert is_trivially_dead(random)
