@@ -46,6 +46,8 @@ class Executor:
         host = self._image.host
         inputs = bind_inputs(host.inputs, feeds)
         outputs = bind_outputs(host.outputs, out)
+        if out is not None:  # kernels take inputs and outputs to be apart
+            inputs = [a.copy() if any(np.may_share_memory(a, o) for o in outputs) else a for a in inputs]
         arena = self._spare.pop() if self._spare else allocate(host.arena_bytes)
         if engine.poisons:
             arena.fill(GARBAGE)

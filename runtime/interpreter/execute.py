@@ -119,6 +119,7 @@ class IntervalStep(Step):
     """A load or store of which only a box of the domain is valid; a load fills the rest."""
 
     def _plan_more(self, numbers: NumberList) -> None:
+        self.fill = as_element(self.attrs.get("fill", 0.0), self.dtype)
         self.intervals = [
             (axis, numbers.add(*dim.valid)) for axis, dim in enumerate(self.instr.domain) if dim.valid is not None
         ]
@@ -134,7 +135,7 @@ class IntervalStep(Step):
         if self.pipe is Pipe.IN:
             whole = self.out.array(places[self.out.name], numbers, sizes)
             if counts != list(sizes):
-                whole[...] = as_element(self.attrs["fill"], self.dtype)
+                whole[...] = self.fill
             if not empty:
                 self.write(numbers, places, tuple(counts), tuple(starts))
             return whole

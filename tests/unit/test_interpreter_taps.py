@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 
@@ -20,7 +22,7 @@ def value(shape: tuple[int, ...], axis: int = 0, block: int = 0) -> Value:
     return Value("v", 0, F32, shape, axis, block)
 
 
-def collect(text: str, observed: Value, args: dict[str, np.ndarray | int], order: int | None = None) -> TapCollector:
+def collect(text: str, observed: Value, args: Mapping[str, np.ndarray | int], order: int | None = None) -> TapCollector:
     """What is observed of one launch whose tap 0 is the only value of its image."""
     (kernel,) = parse_kernel_text(text)
     collector = TapCollector(Image((kernel,), HostProgram((), (), ()), nodes=("N",), values=(observed,)))

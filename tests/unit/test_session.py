@@ -68,6 +68,22 @@ def test_inputs_may_be_strided_and_outputs_the_callers(image: Image, x: np.ndarr
     assert result is out and np.array_equal(out, expected(x))
 
 
+def test_an_output_may_be_an_input_array():
+    (kernel,) = parse_kernel_text("""
+        kernel reverse(x: gm f32[8] in, y: gm f32[8] out) {
+          buf t: ub f32[1]
+          loop %i = 0..8 {
+            load {j:1} t(1), x[%i](1)
+            store {j:1} y[7-%i](1), t(1)
+          }
+        }""")
+    spec = TensorSpec("x", F32, (8,)), TensorSpec("y", F32, (8,))
+    program = Program(Image((kernel,), HostProgram(spec[:1], spec[1:], (Launch("reverse", (X, Y)),))))
+    x = np.arange(8, dtype=np.float32)
+    program.run([x], out=[x])
+    assert np.array_equal(x, np.arange(8)[::-1])
+
+
 @pytest.mark.parametrize(
     ("feeds", "message"),
     [
