@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -51,19 +52,30 @@ def frugal_order(body: MainBody) -> list[int]:
         freed = sum(body.tensors[t].nbytes for t in read[step] if left[t] == 1 and not kept[t])
         return grown - freed
 
-    ready = [step for step, count in enumerate(waiting_for) if count == 0]
+    ready = [(growth(step), step) for step, count in enumerate(waiting_for) if count == 0]
+    heapq.heapify(ready)
     order: list[int] = []
+    done: set[int] = set()
+
+    def offer(step: int) -> None:
+        # A step's growth only ever falls, so an older entry of it comes out of the heap later and is passed over.
+        if waiting_for[step] == 0 and step not in done:
+            heapq.heappush(ready, (growth(step), step))
+
     while ready:
-        step = min(ready, key=lambda each: (growth(each), each))
-        ready.remove(step)
+        _, step = heapq.heappop(ready)
+        if step in done:
+            continue
+        done.add(step)
         order.append(step)
-        for tensor in read[step]:
-            left[tensor] -= 1
         for tensor in written[step]:
             for consumer in consumers[tensor]:
                 waiting_for[consumer] -= 1
-                if waiting_for[consumer] == 0:
-                    ready.append(consumer)
+                offer(consumer)
+        for tensor in read[step]:
+            left[tensor] -= 1
+            if left[tensor] == 1:
+                offer(next(consumer for consumer in consumers[tensor] if consumer not in done))
     return order
 
 
