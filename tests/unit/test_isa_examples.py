@@ -37,10 +37,10 @@ def values(*shape: int, seed: int = 0) -> Array:
     return np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
 
 
-def check(kernel: Kernel, args: Arguments, expected: Array, **how: int) -> None:
+def check(kernel: Kernel, args: Arguments, expected: Array, cores: int | None = None, order: int | None = None) -> None:
     """Run into a fresh y and compare."""
     y = np.full(expected.shape, np.nan, np.float32)
-    run_kernel(kernel, {**args, "y": y}, **how)
+    run_kernel(kernel, {**args, "y": y}, cores=cores, order=order)
     np.testing.assert_allclose(y, expected, rtol=2e-5, atol=2e-5)
 
 
