@@ -81,7 +81,7 @@ class KernelOp(IRDLOperation):
         printer.print_string(f") sources {self.num_sources.value.data} taps (")
         printer.print_list(self.tap_types, printer.print_attribute)
         printer.print_string(") ")
-        printer.print_region(self.body, print_entry_block_args=False)
+        printer.print_region(self.body, print_entry_block_args=False, print_empty_block=False)
         printer.exit_scope()
         printer.print_op_attributes(self.attributes, print_keyword=True)
 
@@ -129,7 +129,7 @@ class ForallOp(IRDLOperation):
         printer.enter_scope()
         printer.print_list(self.body.block.args, printer.print_ssa_value)
         printer.print_string(f") in ({', '.join(map(str, self.sizes.get_values()))}) ")
-        printer.print_region(self.body, print_entry_block_args=False)
+        printer.print_region(self.body, print_entry_block_args=False, print_empty_block=False)
         printer.exit_scope()
         printer.print_op_attributes(self.attributes, print_keyword=True)
 

@@ -2,7 +2,6 @@
 
 // CHECK:      visa.kernel @relu
 visa.kernel @relu(%x: !visa.gm<f32, 32, in>, %y: !visa.gm<f32, 32, out>) sources 1 taps (tensor<1x32xf32>) {
-  %e = visa.event "IN" to "V" {slots = 1, tokens = 0}
 }
 
 // CHECK:      host.program arena 256 bound 256 {

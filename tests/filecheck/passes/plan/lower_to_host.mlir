@@ -2,7 +2,6 @@
 // RUN: vcc-opt %s -p plan-arena,lower-to-host | vcc-opt | filecheck %s
 
 visa.kernel @f(%p0: !visa.gm<f32, 32, in>, %p1: !visa.gm<f32, 32, out>) sources 1 taps (tensor<32xf32>) {
-  %e = visa.event "IN" to "V" {slots = 1, tokens = 0}
 }
 
 // b takes over the bytes of a: a's life ends when b's begins. The call writes its result, which is seen as 4x8 by the
