@@ -27,6 +27,8 @@ from vcc.runtime.diagnostics import Diagnostic, VccError
 
 #: Values of at most this many elements are followed through the graph: shapes, axes, sizes.
 _MAX_ELEMENTS = 1024
+#: Operators whose inference in onnx goes wrong where it knows the operands' values (STFT forgets `onesided`).
+_MISLED_BY_VALUES = frozenset({"STFT"})
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,8 @@ class _Inference:
         names: dict[SSAValue, str] = {}
         node = to_node_proto(op, self.ctx, names)
         types = {names[value]: self._proto(value.type) for value in op.operands}
-        data = {names[value]: tensor for value in op.operands if (tensor := self._tensor(value)) is not None}
+        known = () if op.op_type in _MISLED_BY_VALUES else op.operands
+        data = {names[value]: tensor for value in known if (tensor := self._tensor(value)) is not None}
         opset = onnx.helper.make_opsetid(op.domain, op.opset)
         try:
             found = infer_node_outputs(op.schema, node, types, data, opset_imports=[opset])
