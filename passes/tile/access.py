@@ -7,7 +7,7 @@ that they cost no data movement of their own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from xdsl.dialects.builtin import TensorType
@@ -127,17 +127,29 @@ def block_of(type: TensorType[Attribute]) -> tuple[int, int] | None:
     return (encoding.axis, encoding.block) if isinstance(encoding, Blocked) else None
 
 
+def splits_of(accesses: Iterable[Access]) -> dict[int, int]:
+    """The block by which each axis must be walked because some tensor is stored in blocks along it."""
+    return {
+        axis: terms[1][0]
+        for access in accesses
+        for axis, terms in enumerate(access.terms)
+        if len(terms) == 2 and extent_of(terms) > 1
+    }
+
+
 def iteration_axes(
-    type: TensorType[Attribute], names: Sequence[str] = (), split: tuple[int, int] | None = None
+    type: TensorType[Attribute], names: Sequence[str] = (), splits: Mapping[int, int] | None = None
 ) -> list[IterAxis]:
     """The loops over a tensor in its memory order, outer to inner.
 
-    `split` (axis, block) divides an axis as a blocked operand needs it although the tensor itself is row-major.
+    `splits` gives blocks for axes along which other tensors are blocked although this one is row-major there.
     """
     shape = type.get_shape()
     labels = list(names) or [f"i{axis}" for axis in range(len(shape))]
     own = block_of(type)
-    blocks = dict([own] if own else []) | dict([split] if split and own is None else [])
+    blocks = {axis: block for axis, block in (splits or {}).items() if shape[axis] % block == 0}
+    if own is not None:
+        blocks[own[0]] = own[1]
     axes: list[IterAxis] = []
     for axis, size in enumerate(shape):
         if axis not in blocks:
@@ -145,7 +157,7 @@ def iteration_axes(
             continue
         block = blocks[axis]
         axes.append(IterAxis(labels[axis] + "o", axis, block, size // block))
-        if own is None:
+        if own is None or own[0] != axis:
             axes.append(IterAxis(labels[axis] + "i", axis, 1, block))
     if own is not None:
         axes.append(IterAxis(labels[own[0]] + "i", own[0], 1, own[1]))

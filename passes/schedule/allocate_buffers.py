@@ -1,0 +1,59 @@
+"""Give every buffer an address: the buffers of each memory one after the other, moved to the kernel's top.
+
+A kernel that needs more than a memory has is an error that names its nodes, the memory and the bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
+from xdsl.passes import ModulePass
+
+from vcc.dialects.origin import node_names
+from vcc.dialects.visa import AllocOp, KernelOp, machine_of
+from vcc.runtime.diagnostics import Diagnostic, VccError
+from vcc.runtime.isa.kernel import Memory
+from vcc.runtime.machine.model import Machine
+
+
+@dataclass(frozen=True)
+class AllocateBuffers(ModulePass):
+    """Addresses for the tile buffers of every kernel."""
+
+    name = "allocate-buffers"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        machine = machine_of(ctx)
+        problems = [
+            problem for kernel in op.walk() if isinstance(kernel, KernelOp) for problem in allocate(kernel, machine)
+        ]
+        if problems:
+            raise VccError(problems)
+
+
+def allocate(kernel: KernelOp, machine: Machine) -> list[Diagnostic]:
+    """Place the buffers of one kernel; what does not fit comes back as diagnostics."""
+    ends: dict[Memory, int] = {}
+    top = kernel.body.block
+    first = top.first_op
+    assert first is not None
+    for alloc in [o for o in kernel.walk() if isinstance(o, AllocOp)]:
+        memory = alloc.type.memory
+        alloc.address = IntegerAttr(ends.get(memory, 0), i64)
+        ends[memory] = ends.get(memory, 0) + alloc.type.slot_bytes * alloc.type.slots
+        if alloc is not first:
+            alloc.detach()
+            top.insert_op_before(alloc, first)
+    return [
+        Diagnostic(
+            "E0140",
+            f"kernel {kernel.sym_name.data} needs {end} bytes of {memory.value}, "
+            f"which has {machine.memories[memory]} on {machine.name}",
+            node=", ".join(node_names(kernel)),
+            help=f"choose a target with more {memory.value}",
+        )
+        for memory, end in ends.items()
+        if end > machine.memories[memory]
+    ]

@@ -1,0 +1,97 @@
+"""Elementwise kernels: chains of operations over one shape, and pure data movement, which is a chain of none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from xdsl.ir import SSAValue
+
+from vcc.passes.tile.access import Access, IterAxis, iteration_axes, splits_of
+from vcc.passes.tile.chain import ChainEmitter, ChainPlan, dtype_of, plan_chain, tensor_type
+from vcc.passes.tile.lowering import KernelLowering, tile_counts
+from vcc.passes.tile.search import choose_tile, tile_candidates, waves
+from vcc.runtime.isa.kernel import Memory, Pipe
+from vcc.runtime.machine.cost import transfer_cycles, vector_cycles
+from vcc.runtime.machine.model import Machine
+
+
+def tile_elementwise(lower: KernelLowering) -> None:
+    """Tile a kernel of elementwise operations and views."""
+    result, ops = lower.result, lower.elementwise
+    shape = tensor_type(result).get_shape()
+    accesses, args = lower.operand_accesses(ops, (), shape)
+    if not ops:
+        arg, access = lower.access(result)
+        accesses, args = {result: access}, {result: arg}
+    axes = iteration_axes(tensor_type(result), splits=splits_of(accesses.values()))
+    plan = plan_chain(ops, accesses, axes, {}, [result] if ops else [])
+    if not ops:
+        number = plan.add(dtype_of(result), (True,) * len(axes), True)
+        plan.home[result] = number
+        plan.loads.append((result, number))
+    sizes = choose_sizes(lower.machine, plan, axes, accesses, lower.node)
+    lower.open()
+    with lower.builder.forall(tile_counts(axes, sizes)) as variables:
+        tile = lower.cut(axes, sizes, variables)
+        emitter = ChainEmitter(lower.builder, plan, tile)
+        params = {value: lower.params[arg] for value, arg in args.items()}
+        for value, number in plan.loads:
+            users = [op for op in ops if value in op.operands]
+            sources = lower.view_sources(value) + lower.source(*users)
+            emitter.load_one(value, number, params[value], accesses[value], sources)
+        emitter.compute(lower.sources, lower.taps)
+        last = lower.source(ops[-1]) if ops else lower.view_sources(result)
+        emitter.store(result, lower.output, Access.of(tensor_type(result)), last)
+
+
+def choose_sizes(
+    machine: Machine, plan: ChainPlan, axes: Sequence[IterAxis], accesses: dict[SSAValue, Access], node: str
+) -> list[int]:
+    """Tile sizes: inner loops whole, one loop cut, outer loops one step at a time."""
+    columns = [
+        [1 if i < cut else size if i == cut else axis.extent for i, axis in enumerate(axes)]
+        for cut in range(len(axes))
+        for size in tile_candidates(axes[cut].extent)
+    ]
+    table = np.array(columns or [[]], dtype=np.int64)
+    extents = np.array([axis.extent for axis in axes], dtype=np.int64)
+    tiles = np.prod(-(-extents // table), axis=1)
+    sizes = [table[:, i] for i in range(len(axes))]
+    elements = np.prod(table, axis=1)
+
+    def cost(candidate: Any) -> Any:
+        rows = candidate["row"]
+        stages = [plan_cycles(machine, plan, [s[rows] for s in sizes], elements[rows])]
+        slowest = np.maximum.reduce(list(stages[0]))
+        return waves(machine, tiles[rows]) * slowest + sum(stages[0])
+
+    chosen = choose_tile(
+        machine,
+        {"row": range(len(table))},
+        lambda candidate: {Memory.UB: plan.nbytes([s[candidate["row"]] for s in sizes])},
+        cost,
+        node=node,
+        what="an elementwise kernel",
+    )
+    return [int(size) for size in table[chosen["row"]]]
+
+
+def plan_cycles(machine: Machine, plan: ChainPlan, sizes: Sequence[Any], elements: Any) -> tuple[Any, Any, Any]:
+    """Cycles of DMA-in, vector and DMA-out for one tile."""
+    loaded: Any = 0
+    for _, number in plan.loads:
+        buffer = plan.buffers[number]
+        count: Any = buffer.dtype.size
+        for size, spans in zip(sizes, buffer.spans, strict=True):
+            count = count * size if spans else count
+        loaded = loaded + transfer_cycles(machine, Pipe.IN, count + 0 * elements)
+    computed: Any = 0 * elements
+    for step in plan.steps:
+        computed = computed + vector_cycles(machine, plan.buffers[step.dst].dtype.name, elements)
+    stored: Any = 0 * elements
+    if plan.home:
+        final = plan.buffers[list(plan.home.values())[-1]]
+        stored = transfer_cycles(machine, Pipe.OUT, elements * final.dtype.size)
+    return loaded, computed, stored

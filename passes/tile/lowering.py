@@ -1,0 +1,185 @@
+"""What all kernel families share: the kernel being lowered, its parameters, packed constants, sources and taps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from xdsl.dialects.builtin import FloatAttr, IntegerAttr, TensorType
+from xdsl.ir import Attribute, BlockArgument, Operation, SSAValue
+
+from vcc.dialects import graph
+from vcc.dialects.graph import ints
+from vcc.dialects.origin import node_names, value_names
+from vcc.dialects.visa import KernelOp
+from vcc.dialects.visa.types import isa_dtype
+from vcc.dialects.weights import ConstantOp
+from vcc.passes.tile.access import Access, IterAxis
+from vcc.passes.tile.builder import KernelBuilder
+from vcc.passes.tile.chain import TileAxis, is_elementwise, tensor_type
+from vcc.runtime.diagnostics import error
+from vcc.runtime.isa.expr import ZERO, Poly
+from vcc.runtime.machine.model import Machine
+
+
+@dataclass(frozen=True)
+class Pack:
+    """How a kernel wants a constant operand: `apply` makes its `extent` elements from the logical array."""
+
+    extent: int
+    apply: Callable[[NDArray[Any]], NDArray[Any]]
+    note: str
+
+
+class KernelLowering:
+    """One `graph.kernel` on its way to a `visa.kernel`.
+
+    `constant[i]` says whether operand i is a constant, which may be packed. Families look at the operations, decide
+    on tiles, call `open` once and then build.
+    """
+
+    def __init__(self, op: graph.KernelOp, machine: Machine, constant: Sequence[bool]):
+        self.op, self.machine, self.constant = op, machine, tuple(constant)
+        self.builder = KernelBuilder()
+        self.builder.location = op.location
+        self.ops = [o for o in op.body.block.ops if not isinstance(o, ConstantOp | graph.YieldOp)]
+        self.sources: dict[Operation, int] = {o: i for i, o in enumerate(self.ops)}
+        named = [o for o in self.ops if any(value_names(r) for r in o.results)]
+        self.taps: dict[Operation, int] = {o: i for i, o in enumerate(named)}
+        self.packs: dict[int, Pack] = {}
+        self.params: dict[SSAValue, str] = {}
+        self.result = op.yielded[0]
+        self.output = ""
+
+    @property
+    def node(self) -> str:
+        """The ONNX nodes of the kernel, for messages."""
+        return ", ".join(node_names(self.op)) or "?"
+
+    @property
+    def elementwise(self) -> list[Operation]:
+        """The elementwise operations in order."""
+        return [o for o in self.ops if is_elementwise(o)]
+
+    def source(self, *ops: Operation) -> list[int]:
+        """The source numbers of operations."""
+        return [self.sources[op] for op in ops]
+
+    def open(self, packs: Mapping[int, Pack] | None = None) -> None:
+        """Declare the kernel's parameters; `packs` says which operands are wanted in an order of the kernel's own."""
+        self.packs = dict(packs or {})
+        for i, arg in enumerate(self.op.body.block.args):
+            type = tensor_type(arg)
+            extent = self.packs[i].extent if i in self.packs else prod(type.get_shape())
+            self.params[arg] = self.builder.param(f"x{i}", isa_dtype(type.element_type), extent, "in")
+        type = tensor_type(self.result)
+        self.output = self.builder.param("y", isa_dtype(type.element_type), prod(type.get_shape()), "out")
+
+    def access(self, value: SSAValue) -> tuple[BlockArgument, Access]:
+        """The operand that a value is a view of, and where its elements lie there."""
+        if isinstance(value, BlockArgument):
+            return value, Access.of(tensor_type(value))
+        op = value.owner
+        assert isinstance(op, Operation)
+        arg, inner = self.access(op.operands[0])
+        access = view_through(op, inner)
+        if access is None:
+            raise error("E0107", f"{op.name} cannot be folded into a load", node=self.node)
+        return arg, access
+
+    def is_packable(self, value: SSAValue) -> int | None:
+        """The operand number if a value is a constant operand as it stands."""
+        return value.index if isinstance(value, BlockArgument) and self.constant[value.index] else None
+
+    def operand_accesses(
+        self, ops: Sequence[Operation], inside: Sequence[SSAValue], shape: Sequence[int]
+    ) -> tuple[dict[SSAValue, Access], dict[SSAValue, BlockArgument]]:
+        """Where the external operands of elementwise `ops` lie, by the axes of `shape`."""
+        made = {result for op in ops for result in op.results} | set(inside)
+        accesses: dict[SSAValue, Access] = {}
+        args: dict[SSAValue, BlockArgument] = {}
+        for op in ops:
+            for value in op.operands:
+                if value in made or value in accesses or isinstance(value.owner, ConstantOp):
+                    continue
+                arg, access = self.access(value)
+                accesses[value], args[value] = access.broadcast_to(shape), arg
+        return accesses, args
+
+    def view_sources(self, value: SSAValue) -> list[int]:
+        """Source numbers of the operations that a view goes through."""
+        found: list[int] = []
+        while not isinstance(value, BlockArgument):
+            op = value.owner
+            assert isinstance(op, Operation)
+            found.append(self.sources[op])
+            value = op.operands[0]
+        return found
+
+    def cut(self, axes: Sequence[IterAxis], sizes: Sequence[int], variables: Mapping[str, Poly]) -> list[TileAxis]:
+        """The tile at the forall's variables (by axis name); sizes of the last tiles are computed where they differ."""
+        tile: list[TileAxis] = []
+        for axis, size in zip(axes, sizes, strict=True):
+            start = variables.get(axis.name, ZERO) * size
+            left = self.builder.minimum(size, axis.extent - start) if axis.extent % size else Poly.of(size)
+            tile.append(TileAxis(axis, start, left, size))
+        return tile
+
+    def finish(self, name: str) -> KernelOp:
+        """The finished kernel."""
+        types: list[Attribute] = []
+        for op in self.taps:
+            type = tensor_type(op.results[0])
+            types.append(TensorType(type.element_type, type.get_shape()))
+        return self.builder.finish(name, len(self.ops), types)
+
+
+def view_through(op: Operation, access: Access) -> Access | None:
+    """The access of the result of a view operation from that of its operand; None if no view can do it."""
+    match op:
+        case graph.TransposeOp():
+            return access.transpose(ints(op.perm))
+        case graph.RelayoutOp():
+            return access
+        case graph.ExpandOp():
+            return access.broadcast_to(tensor_type(op.results[0]).get_shape())
+        case graph.SliceOp():
+            return access.slice(ints(op.starts), ints(op.sizes), ints(op.steps))
+        case graph.PadOp():
+            value = op.value
+            assert isinstance(value, FloatAttr | IntegerAttr)
+            return access.pad(ints(op.low), ints(op.high), float(value.value.data))
+        case _:
+            return None
+
+
+def is_view(op: Operation) -> bool:
+    """Whether a load can do an operation's work."""
+    return isinstance(op, graph.TransposeOp | graph.RelayoutOp | graph.ExpandOp | graph.SliceOp | graph.PadOp)
+
+
+def tile_counts(axes: Sequence[IterAxis], sizes: Sequence[int]) -> dict[str, int]:
+    """How many tiles there are along each loop, by name."""
+    return {axis.name: -(-axis.extent // size) for axis, size in zip(axes, sizes, strict=True)}
+
+
+def pack_panels(rows: Sequence[int], columns: int, width: int, order: Sequence[int]) -> Pack:
+    """Columns in panels of `width`: [columns, *rows] becomes [columns / width, *rows in `order`, width], zero-padded.
+
+    `rows` are the sizes into which the remaining axes are reshaped, `order` their order in a panel, outer to inner.
+    """
+    panels = -(-columns // width)
+
+    def apply(array: NDArray[Any]) -> NDArray[Any]:
+        table = array.reshape(columns, *rows)
+        if panels * width != columns:
+            table = np.concatenate([table, np.zeros((panels * width - columns, *rows), table.dtype)])
+        split = table.reshape(panels, width, *rows)
+        return np.ascontiguousarray(split.transpose(0, *(2 + o for o in order), 1)).reshape(-1)
+
+    note = f"{columns} columns in panels of {width}; rows {'x'.join(str(rows[o]) for o in order)} of {list(rows)}"
+    return Pack(panels * width * prod(rows), apply, note)

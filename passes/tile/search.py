@@ -1,0 +1,84 @@
+"""Choosing tile sizes: candidates as numpy arrays, those that fit the machine, the cheapest of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vcc.runtime.diagnostics import error
+from vcc.runtime.isa.kernel import Memory
+from vcc.runtime.machine.model import Machine
+
+Sizes = Mapping[str, NDArray[Any]]
+#: Bytes needed in each memory, and cycles, for arrays of candidate sizes.
+Footprint = Callable[[Sizes], Mapping[Memory, Any]]
+Cost = Callable[[Sizes], Any]
+
+
+def tile_candidates(extent: int, granule: int = 1, most: int | None = None) -> list[int]:
+    """Sizes worth trying along an extent: the exact fractions 1/1, 1/2, ... rounded up to the granule, and few more.
+
+    A size ceil(extent / n) makes n tiles as equal as can be; other sizes only make the last tile smaller.
+    """
+    limit = extent if most is None else min(extent, most)
+    found: set[int] = set()
+    parts = 1
+    while True:
+        size = -(-extent // parts)
+        rounded = min(-(-size // granule) * granule, extent)
+        if rounded <= limit:
+            found.add(rounded)
+        if size <= granule:
+            break
+        parts = parts + 1 if parts < 16 else parts * 5 // 4
+    found.add(min(granule, limit))
+    return sorted(found)
+
+
+def choose_tile(
+    machine: Machine,
+    candidates: Mapping[str, Sequence[int]],
+    footprint: Footprint,
+    cost: Cost,
+    *,
+    node: str,
+    what: str,
+) -> dict[str, int]:
+    """The candidate of least cost among those that fit.
+
+    Raises `VccError` E0140 naming the ONNX node, the memory and its bytes if none fits.
+    """
+    grids = np.meshgrid(*(np.array(sizes, dtype=np.int64) for sizes in candidates.values()), indexing="ij")
+    sizes = {name: grid.reshape(-1) for name, grid in zip(candidates, grids, strict=True)}
+    count = grids[0].size if grids else 1
+    fits = np.ones(count, dtype=bool)
+    needs = {memory: np.broadcast_to(np.asarray(n), (count,)) for memory, n in footprint(sizes).items()}
+    for memory, need in needs.items():
+        fits &= need <= machine.memories[memory]
+    if not fits.any():
+        raise _does_not_fit(machine, needs, node, what)
+    cycles = np.where(fits, np.broadcast_to(np.asarray(cost(sizes), dtype=np.float64), (count,)), np.inf)
+    best = int(np.argmin(cycles))
+    return {name: int(values[best]) for name, values in sizes.items()}
+
+
+def _does_not_fit(machine: Machine, needs: Mapping[Memory, NDArray[Any]], node: str, what: str) -> Exception:
+    memory, need = max(
+        ((memory, int(need.min())) for memory, need in needs.items()),
+        key=lambda item: item[1] / max(1, machine.memories[item[0]]),
+    )
+    return error(
+        "E0140",
+        f"{what} does not fit {machine.name}: its smallest tile needs {need} bytes of {memory.value}, "
+        f"which has {machine.memories[memory]}",
+        node=node,
+        help=f"choose a target with more {memory.value}, or a smaller shape",
+    )
+
+
+def waves(machine: Machine, tiles: Any) -> Any:
+    """How many tiles the busiest core does."""
+    return -(-tiles // machine.cores)

@@ -1,0 +1,193 @@
+"""Lower every `graph.kernel` to a `visa.kernel` and a launch; kernels that are equal are lowered once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+
+import numpy as np
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation, OpResult, SSAValue
+from xdsl.passes import ModulePass
+
+from vcc.dialects import graph
+from vcc.dialects.origin import fuse_locations, node_names, set_value_names, value_names
+from vcc.dialects.visa import KernelOp, LaunchOp, machine_of
+from vcc.dialects.weights import ConstantOp, constant_array, make_constant
+from vcc.passes.tile.chain import tensor_type
+from vcc.passes.tile.conv import tile_conv
+from vcc.passes.tile.elementwise import tile_elementwise
+from vcc.passes.tile.lowering import KernelLowering, Pack
+from vcc.passes.tile.matmul import tile_matmul
+from vcc.passes.tile.row import tile_layer_norm, tile_reduce, tile_softmax
+from vcc.passes.tile.windowed import tile_depthwise, tile_pool
+from vcc.runtime.diagnostics import Diagnostic, VccError
+
+#: The code of each kernel family, by the `kind` that fusion gives a kernel.
+FAMILIES: dict[str, Callable[[KernelLowering], None]] = {
+    "conv": tile_conv,
+    "depthwise": tile_depthwise,
+    "elementwise": tile_elementwise,
+    "layer_norm": tile_layer_norm,
+    "matmul": tile_matmul,
+    "pool": tile_pool,
+    "reduce": tile_reduce,
+    "softmax": tile_softmax,
+}
+
+
+@dataclass
+class Lowered:
+    """A kernel lowered once: its operation, how it wants its constants, and who uses it."""
+
+    op: KernelOp
+    packs: dict[int, Pack]
+    instances: list[graph.KernelOp] = field(default_factory=list[graph.KernelOp])
+
+
+@dataclass(frozen=True)
+class TileKernels(ModulePass):
+    """`graph.kernel` -> `visa.kernel` on virtual buffers, and `visa.launch`.
+
+    Collects every kernel that does not fit the machine before it fails (E0140).
+    """
+
+    name = "tile-kernels"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        machine = machine_of(ctx)
+        lowered: dict[Hashable, Lowered] = {}
+        counts: dict[str, int] = {}
+        packed: dict[tuple[SSAValue, str, int], ConstantOp] = {}
+        problems: list[Diagnostic] = []
+        for kernel in [o for o in op.walk() if isinstance(o, graph.KernelOp)]:
+            constant = [isinstance(v, OpResult) and isinstance(v.op, ConstantOp) for v in kernel.inputs]
+            key = structural_key(kernel, constant)
+            if key not in lowered:
+                kind = kernel.kind.data if kernel.kind is not None else "elementwise"
+                lower = KernelLowering(kernel, machine, constant)
+                try:
+                    FAMILIES[kind](lower)
+                except VccError as problem:
+                    problems += problem.diagnostics
+                    continue
+                name = f"{kind}_{counts.setdefault(kind, 0)}"
+                counts[kind] += 1
+                lowered[key] = Lowered(lower.finish(name), lower.packs)
+            lowered[key].instances.append(kernel)
+        if problems:
+            raise VccError(problems)
+        for entry in lowered.values():
+            label_sources(entry)
+            for kernel in entry.instances:
+                replace_by_launch(kernel, entry, ctx, packed)
+            op.body.block.add_op(entry.op)
+        drop_unused_constants(op)
+
+
+def structural_key(kernel: graph.KernelOp, constant: list[bool]) -> Hashable:
+    """Equal for kernels that do the same to other tensors: all but locations and names of values."""
+    numbers: dict[SSAValue, int] = {arg: i for i, arg in enumerate(kernel.body.block.args)}
+    parts: list[Hashable] = [kernel.kind, tuple(constant), tuple(arg.type for arg in kernel.body.block.args)]
+    for op in kernel.body.block.ops:
+        named = any(value_names(result) for result in op.results)
+        parts.append(
+            (
+                op.name,
+                tuple(sorted(op.properties.items(), key=lambda item: item[0])),
+                tuple(numbers[operand] for operand in op.operands),
+                tuple(result.type for result in op.results),
+                named,
+            )
+        )
+        for result in op.results:
+            numbers[result] = len(numbers)
+    return tuple(parts)
+
+
+def graph_ops(kernel: graph.KernelOp) -> list[Operation]:
+    """The operations that are sources of a kernel's instructions."""
+    return [op for op in kernel.body.block.ops if not isinstance(op, ConstantOp | graph.YieldOp)]
+
+
+def label_sources(entry: Lowered) -> None:
+    """Give a shared kernel's instructions the ONNX nodes of all its instances."""
+    sources = [graph_ops(kernel) for kernel in entry.instances]
+    entry.op.location = fuse_locations(*entry.instances)
+    for op in entry.op.walk():
+        if op is entry.op:
+            continue
+        instr = getattr(op, "instr", None)
+        numbers = instr.sources if instr is not None else ()
+        named = [ops[number] for ops in sources for number in numbers]
+        op.location = fuse_locations(*named) if named else entry.op.location
+
+
+def replace_by_launch(
+    kernel: graph.KernelOp, entry: Lowered, ctx: Context, packed: dict[tuple[SSAValue, str, int], ConstantOp]
+) -> None:
+    """Put a launch in a kernel's place, its constants in the order that the kernel wants."""
+    inputs: list[SSAValue] = []
+    for i, value in enumerate(kernel.inputs):
+        pack = entry.packs.get(i)
+        if pack is None:
+            inputs.append(value)
+            continue
+        key = (value, pack.note, pack.extent)
+        if key not in packed:
+            array = constant_array(value, ctx)
+            assert array is not None
+            owner = value.owner
+            assert isinstance(owner, Operation)
+            packed[key] = make_constant(np.ascontiguousarray(pack.apply(array)), ctx, owner.location)
+            block = owner.parent_block()
+            assert block is not None
+            block.insert_op_after(packed[key], owner)
+        inputs.append(packed[key].result)
+    ops = graph_ops(kernel)
+    observed = [op for op in ops if any(value_names(result) for result in op.results)]
+    launch = LaunchOp(
+        entry.op.sym_name.data,
+        inputs,
+        [result.type for result in kernel.results],
+        [node_names(op) for op in ops],
+        [value_names(op.results[0])[0] for op in observed],
+        in_place_pairs(kernel),
+    )
+    launch.location = fuse_locations(kernel, *ops)
+    names = [value_names(result) for result in kernel.results]
+    inner = [value_names(value) for value in kernel.yielded]
+    set_value_names(launch, [a or b for a, b in zip(names, inner, strict=True)])
+    block = kernel.parent_block()
+    assert block is not None
+    block.insert_op_before(launch, kernel)
+    for old, new in zip(kernel.results, launch.results, strict=True):
+        old.replace_all_uses_with(new)
+    kernel.detach()
+    kernel.erase()
+
+
+def in_place_pairs(kernel: graph.KernelOp) -> list[tuple[int, int]]:
+    """Operands that the result may overwrite: read element by element exactly where the result is written.
+
+    That holds in an elementwise kernel for an operand of the result's own type that is used directly.
+    """
+    if kernel.kind is None or kernel.kind.data != "elementwise":
+        return []
+    ops = graph_ops(kernel)
+    if not ops or not all(op.name in _POINTWISE for op in ops):
+        return []
+    type = tensor_type(kernel.results[0])
+    return [(0, arg.index) for arg in kernel.body.block.args if arg.type == type]
+
+
+_POINTWISE = frozenset({"graph.unary", "graph.binary", "graph.compare", "graph.select", "graph.cast"})
+
+
+def drop_unused_constants(module: ModuleOp) -> None:
+    """Remove constants that only kernels in another order used."""
+    for op in [o for o in module.walk() if isinstance(o, ConstantOp)]:
+        if not list(op.result.uses):
+            op.detach()
+            op.erase()

@@ -1,0 +1,208 @@
+"""Depthwise convolution and pooling: one vector instruction slides a window over a tile of channels in ub.
+
+Both read the input through an overlapping view; the window's dimensions are reduced by `mac` or `reduce`.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from xdsl.ir import Operation, SSAValue
+
+from vcc.dialects import graph
+from vcc.dialects.graph import Window
+from vcc.dialects.graph.attributes import PoolFn
+from vcc.passes.tile.access import block_of, iteration_axes, splits_of
+from vcc.passes.tile.builder import Tile, dim
+from vcc.passes.tile.chain import ChainEmitter, TileAxis, dtype_of, tap_of, tensor_type
+from vcc.passes.tile.epilogue import Epilogue
+from vcc.passes.tile.lowering import KernelLowering, Pack, tile_counts
+from vcc.passes.tile.search import Sizes, choose_tile, tile_candidates, waves
+from vcc.passes.tile.window import WindowInput
+from vcc.runtime.isa.expr import ONE, Poly
+from vcc.runtime.isa.kernel import Dim, Memory, Operand, Pipe, Role, View
+from vcc.runtime.machine.cost import transfer_cycles, vector_cycles
+
+SPATIAL = ("d", "h", "w")
+
+
+class WindowedTiling:
+    """The tile search and the code of a window operation that keeps channels apart."""
+
+    def __init__(self, lower: KernelLowering, anchor: Operation, value: SSAValue, window: Window, fill: float):
+        self.lower, self.anchor, self.window = lower, anchor, window
+        out = tensor_type(anchor.results[0])
+        names = SPATIAL[-len(window.kernel) :]
+        block = block_of(out)
+        _, access = lower.access(value)
+        splits = dict([block]) if block else splits_of([access])
+        self.axes = iteration_axes(out, ["n", "c", *(f"o{s}" for s in names)], splits)
+        self.block = splits.get(1, 1)
+        self.x = WindowInput(lower, value, window, self.block, fill)
+        self.spatial = [axis for axis in self.axes if axis.axis >= 2]
+        self.channels = out.get_shape()[1]
+
+    def epilogue(self) -> Epilogue:
+        """The operations after the window, as a chain."""
+        return Epilogue(self.lower, self.anchor, self.axes, dtype_of(self.anchor.results[0]), drains=False)
+
+    def tile_sizes(self, s: Sizes) -> list[Any]:
+        """The size along every loop of the output."""
+        by_name = {"n": 1, "c": s["c"], "co": s["c"], "ci": self.block}
+        return [by_name[a.name] if a.name in by_name else s[a.name] for a in self.axes]
+
+    def positions(self, s: Sizes) -> tuple[Any, Any]:
+        """Output and input positions of a tile, of one channel."""
+        rows: Any = 1
+        inputs: Any = 1
+        for i, axis in enumerate(self.spatial):
+            rows = rows * s[axis.name]
+            inputs = inputs * self.x.span(i, s[axis.name])
+        return rows, inputs
+
+    def choose(self, epilogue: Epilogue, what: str, extra: int) -> dict[str, int]:
+        """Tile sizes; `extra` is elements per channel that are loaded besides the input."""
+        machine, size = self.lower.machine, self.x.dtype.size
+
+        def footprint(s: Sizes) -> dict[Memory, Any]:
+            _, inputs = self.positions(s)
+            channels = s["c"] * self.block
+            return {Memory.UB: epilogue.nbytes(self.tile_sizes(s)) + 2 * channels * (inputs + extra) * size + 512}
+
+        def cost(s: Sizes) -> Any:
+            rows, inputs = self.positions(s)
+            channels = s["c"] * self.block
+            tiles: Any = self.axes[0].extent * -(-self.channels // channels)
+            for axis in self.spatial:
+                tiles = tiles * -(-axis.extent // s[axis.name])
+            loads: Any = transfer_cycles(machine, Pipe.IN, channels * (inputs + extra) * size)
+            vector: Any = vector_cycles(machine, self.x.dtype.name, channels * rows * prod(self.window.kernel))
+            vector = vector + len(epilogue.rest) * vector_cycles(machine, self.x.dtype.name, channels * rows)
+            out: Any = transfer_cycles(machine, Pipe.OUT, channels * rows * size)
+            return waves(machine, tiles) * np.maximum(np.maximum(loads, vector), out) + loads + vector + out
+
+        candidates = {axis.name: tile_candidates(axis.extent) for axis in self.spatial}
+        candidates["c"] = tile_candidates(self.channels // self.block)
+        return choose_tile(machine, candidates, footprint, cost, node=self.lower.node, what=what)
+
+    def load(self, tile: list[TileAxis]) -> Tile:
+        """Load the input of a tile: [channel blocks, spatial..., channels]."""
+        spatial = [t for t in tile if t.axis.axis >= 2]
+        image = next(t.start for t in tile if t.axis.axis == 0)
+        channel = next(t for t in tile if t.axis.axis == 1)
+        return self.x.load(
+            Memory.UB, spatial, image, channel.start, channel.size, channel.max, self.lower.source(self.anchor)
+        )
+
+    def window_dims(self, role: Role) -> list[Dim]:
+        """The window's dimensions."""
+        names = SPATIAL[-len(self.window.kernel) :]
+        return [dim(f"k{n}", size, role=role) for n, size in zip(names, self.window.kernel, strict=True)]
+
+    def window_view(self, x: Tile, tile: list[TileAxis]) -> View:
+        """The overlapping view of the input: the output's loops, then the window's dimensions."""
+        strides: list[int] = []
+        for t in tile:
+            if t.axis.axis == 0:
+                strides.append(0)
+            elif t.axis.axis == 1:
+                strides.append(1 if t.axis.name == "ci" else x.strides[0])
+            else:
+                spatial = t.axis.axis - 2
+                strides.append(x.strides[1 + spatial] * self.window.strides[spatial])
+        across = [x.strides[1 + i] * d for i, d in enumerate(self.window.dilations)]
+        return x.view([*strides, *across])
+
+
+def finish(
+    tiling: WindowedTiling, epilogue: Epilogue, emitter: ChainEmitter, op: str, inputs: dict[str, Operand],
+    tile: list[TileAxis],
+) -> None:  # fmt: skip
+    """Emit the window instruction into the epilogue's buffer, then the rest of the kernel."""
+    lower, anchor = tiling.lower, tiling.anchor
+    dst = emitter.view(epilogue.plan.home[anchor.results[0]])
+    reduced = tiling.window_dims(Role.REDUCE)
+    dst = View(dst.buffer, (*dst.strides, *(ONE * 0 for _ in reduced)), dst.base)
+    tap = tap_of(anchor.results[0], lower.taps.get(anchor), tile)
+    if tap is not None:
+        tap = type(tap)(tap.value, (*tap.strides, *(ONE * 0 for _ in reduced)), tap.base)
+    lower.builder.emit(
+        op, [*(t.dim() for t in tile), *reduced], {"dst": dst, **inputs}, sources=lower.source(anchor), tap=tap
+    )
+
+
+def tile_pool(lower: KernelLowering) -> None:
+    """Tile a kernel whose anchor is a `graph.pool` of maxima or sums (averages are sums times a constant by now)."""
+    anchor = next(op for op in lower.ops if isinstance(op, graph.PoolOp))
+    fn = anchor.fn.data
+    dtype = dtype_of(anchor.x)
+    lowest = float("-inf") if dtype.is_float else float(np.iinfo(dtype.numpy).min)
+    tiling = WindowedTiling(lower, anchor, anchor.x, anchor.window, lowest if fn is PoolFn.MAX else 0.0)
+    epilogue = tiling.epilogue()
+    sizes = tiling.choose(epilogue, "a pooling", 0)
+    lower.open()
+    with lower.builder.forall(tile_counts(tiling.axes, _ints(tiling, sizes))) as variables:
+        tile = lower.cut(tiling.axes, _ints(tiling, sizes), variables)
+        emitter = ChainEmitter(lower.builder, epilogue.plan, tile)
+        x = tiling.load(tile)
+        epilogue.load(emitter)
+        view = tiling.window_view(x, tile)
+        finish(tiling, epilogue, emitter, "reduce.max" if fn is PoolFn.MAX else "reduce.add", {"src": view}, tile)
+        epilogue.finish(emitter)
+
+
+def tile_depthwise(lower: KernelLowering) -> None:
+    """Tile a kernel whose anchor is a `graph.conv` with one input and one output channel per group."""
+    anchor = next(op for op in lower.ops if isinstance(op, graph.ConvOp))
+    tiling = WindowedTiling(lower, anchor, anchor.x, anchor.window, 0.0)
+    epilogue = tiling.epilogue()
+    taps = prod(anchor.window.kernel)
+    sizes = tiling.choose(epilogue, "a depthwise convolution", taps)
+    number = lower.is_packable(anchor.w)
+    packs = {} if number is None else {number: _pack_depthwise(tiling.channels, tiling.block, taps)}
+    lower.open(packs)
+    with lower.builder.forall(tile_counts(tiling.axes, _ints(tiling, sizes))) as variables:
+        tile = lower.cut(tiling.axes, _ints(tiling, sizes), variables)
+        emitter = ChainEmitter(lower.builder, epilogue.plan, tile)
+        x = tiling.load(tile)
+        w = _load_depthwise(tiling, anchor, tile, taps, number is not None)
+        epilogue.load(emitter)
+        weights: list[int] = []
+        for t in tile:
+            weights.append(0 if t.axis.axis != 1 else 1 if t.axis.name == "ci" else w.strides[0])
+        inner = [prod(anchor.window.kernel[i + 1 :]) * tiling.block for i in range(len(anchor.window.kernel))]
+        operands: dict[str, Operand] = {"a": tiling.window_view(x, tile), "b": w.view([*weights, *inner])}
+        finish(tiling, epilogue, emitter, "mac", operands, tile)
+        epilogue.finish(emitter)
+
+
+def _ints(tiling: WindowedTiling, sizes: dict[str, int]) -> list[int]:
+    return [int(size) for size in tiling.tile_sizes({name: np.asarray(v) for name, v in sizes.items()})]
+
+
+def _pack_depthwise(channels: int, block: int, taps: int) -> Pack:
+    """Weights [C, 1, kernel] as [C / block, kernel, block]."""
+
+    def apply(array: NDArray[Any]) -> NDArray[Any]:
+        return np.ascontiguousarray(array.reshape(channels // block, block, taps).transpose(0, 2, 1)).reshape(-1)
+
+    return Pack(channels * taps, apply, f"depthwise weights as [{channels // block}, {taps}, {block}]")
+
+
+def _load_depthwise(
+    tiling: WindowedTiling, anchor: graph.ConvOp, tile: list[TileAxis], taps: int, packed: bool
+) -> Tile:
+    """Load [channel blocks, kernel, channels] of the weights of a tile."""
+    lower, block = tiling.lower, tiling.block
+    channel = next(t for t in tile if t.axis.axis == 1)
+    w = lower.builder.alloc("w", Memory.UB, [channel.max, taps, block], dtype_of(anchor.w))
+    arg, access = lower.access(anchor.w)
+    assert packed or access.base == 0, "weights that are not constant are a whole row-major tensor"
+    strides = w.strides if packed else (block * taps, 1, taps)
+    view = View(lower.params[arg], tuple(map(Poly.of, strides)), channel.start * (taps * block))
+    dims = [dim("c", channel.size, channel.max), dim("k", taps), dim("ci", block)]
+    lower.builder.emit("load", dims, {"dst": w.view(), "src": view}, sources=lower.source(anchor))
+    return w
