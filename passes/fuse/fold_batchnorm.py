@@ -158,7 +158,7 @@ class FoldIntoMatmul(RewritePattern):
         ops: list[Operation] = [w, new]
         if offset is not None:
             c = make_constant((offset * factor).astype(weights.dtype), self.ctx)
-            ops += [c, _add(new.results[0], c.result, op)]
+            ops = [w, c, new, _add(new.results[0], c.result, op)]
         rewriter.replace(op, ops, ops[-1].results)
         if add is not None:
             rewriter.erase(add)

@@ -117,7 +117,9 @@ class LowerNode(RewritePattern):
         if mismatch:
             self.obstacles.append(diagnostic("E0106", mismatch, op))
         else:
-            rewriter.replace(op, node.new_ops, outcome)
+            # Inserted first, so that only the results take over the names that the model gives.
+            rewriter.insert(node.new_ops)
+            rewriter.replace(op, [], outcome)
 
     def _call_host(self, op: NodeOp, reason: str, rewriter: PatternRewriter) -> None:
         obstacle = unreachable_on_host(op, reason)

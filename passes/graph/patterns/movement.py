@@ -24,12 +24,19 @@ from vcc.dialects.graph import (
     ints,
     shape_of,
 )
+from vcc.dialects.origin import fuse_locations
 
 
 def forward(op: Operation, value: SSAValue, rewriter: PatternRewriter) -> None:
     """Replace an operation by a value of the same type."""
     assert op.results[0].type == value.type
     rewriter.replace(op, [], [value])
+
+
+def join(inner: Operation, op: Operation, new: Operation, rewriter: PatternRewriter) -> None:
+    """Replace an operation by one that does the work of its operand's, too, and stands for the nodes of both."""
+    new.location = fuse_locations(inner, op)
+    rewriter.replace(op, new)
 
 
 class Identity(RewritePattern):
@@ -60,7 +67,7 @@ class TransposeOfTranspose(RewritePattern):
     def match_and_rewrite(self, op: TransposeOp, rewriter: PatternRewriter) -> None:
         if isinstance(inner := op.x.owner, TransposeOp) and unencoded(inner, op):
             first = ints(inner.perm)
-            rewriter.replace(op, TransposeOp(inner.x, [first[axis] for axis in ints(op.perm)]))
+            join(inner, op, TransposeOp(inner.x, [first[axis] for axis in ints(op.perm)]), rewriter)
 
 
 class TransposeAsReshape(RewritePattern):
@@ -80,7 +87,7 @@ class ReshapeOfReshape(RewritePattern):
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: ReshapeOp, rewriter: PatternRewriter) -> None:
         if isinstance(inner := op.x.owner, ReshapeOp) and unencoded(inner, op):
-            rewriter.replace(op, ReshapeOp(inner.x, shape_of(op.result)))
+            join(inner, op, ReshapeOp(inner.x, shape_of(op.result)), rewriter)
 
 
 class SliceOfSlice(RewritePattern):
@@ -93,7 +100,7 @@ class SliceOfSlice(RewritePattern):
         inner_steps = ints(inner.steps)
         starts = [a + b * s for a, b, s in zip(ints(inner.starts), ints(op.starts), inner_steps, strict=True)]
         steps = [a * b for a, b in zip(inner_steps, ints(op.steps), strict=True)]
-        rewriter.replace(op, SliceOp(inner.x, starts, ints(op.sizes), steps))
+        join(inner, op, SliceOp(inner.x, starts, ints(op.sizes), steps), rewriter)
 
 
 class RelayoutOfRelayout(RewritePattern):
@@ -104,7 +111,7 @@ class RelayoutOfRelayout(RewritePattern):
         if isinstance(inner := op.x.owner, RelayoutOp):
             type = op.result.type
             assert isinstance(type, TensorType)
-            rewriter.replace(op, RelayoutOp(inner.x, type.encoding))
+            join(inner, op, RelayoutOp(inner.x, type.encoding), rewriter)
 
 
 class ExpandIntoElementwise(RewritePattern):
