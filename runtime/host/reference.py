@@ -20,27 +20,32 @@ class HostOperator:
     def __init__(self, call: HostCall, name: str = ""):
         self._call = call
         self._name = name
-        self._input_names, self._session = self._prepare()
+        self._inputs = [f"i{n}" if tensor.ref is not None else "" for n, tensor in enumerate(call.inputs)]
+        self._outputs = [f"o{n}" if tensor.ref is not None else "" for n, tensor in enumerate(call.outputs)]
+        self._session = self._prepare()
 
-    def _prepare(self) -> tuple[list[str], Any]:
+    def _prepare(self) -> Any:
         try:
             from onnx import NodeProto, helper
             from onnx.reference import ReferenceEvaluator
         except ImportError:
             raise self._error("E0401", "host calls need the package 'onnx'", "pip install onnx") from None
         call = self._call
+        domain = "" if call.domain == "ai.onnx" else call.domain
         try:
             node = NodeProto.FromString(call.node)
-            if len(node.input) != len(call.inputs) or len(node.output) < len(call.outputs):
-                raise self._error("E0303", "the node's operands are not those of the host call")
-            names = list(node.input)
-            values = {n: _info(n, t) for n, t in zip(names, call.inputs, strict=True) if n and t.ref is not None}
-            outputs = [_info(n, t) for n, t in zip(node.output, call.outputs, strict=False) if t.ref is not None]
-            graph = helper.make_graph([node], "host_call", list(values.values()), outputs)
-            model = helper.make_model(graph, opset_imports=[helper.make_opsetid(call.domain, call.version)])
-            return names, ReferenceEvaluator(model)
-        except VccError:
-            raise
+            node.domain = domain
+            del node.input[:], node.output[:]  # only the order of operands counts: one may occur twice
+            node.input.extend(self._inputs)
+            node.output.extend(self._outputs)
+            graph = helper.make_graph(
+                [node],
+                "host_call",
+                [_info(name, tensor) for name, tensor in zip(self._inputs, call.inputs, strict=True) if name],
+                [_info(name, tensor) for name, tensor in zip(self._outputs, call.outputs, strict=True) if name],
+            )
+            model = helper.make_model(graph, opset_imports=[helper.make_opsetid(domain, call.version)])
+            return ReferenceEvaluator(model)
         except Exception as failure:
             raise self._error("E0121", f"the reference implementation does not take it: {failure}") from failure
 
@@ -49,7 +54,7 @@ class HostOperator:
 
         Raises VccError E0401 where the operator fails or its results are not as declared.
         """
-        feeds = {n: a for n, a in zip(self._input_names, inputs, strict=True) if n and a is not None}
+        feeds = {n: a for n, a in zip(self._inputs, inputs, strict=True) if a is not None}
         try:
             with np.errstate(all="ignore"):
                 results: Sequence[Any] = self._session.run(None, feeds)

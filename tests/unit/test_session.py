@@ -142,3 +142,34 @@ def test_a_failing_host_operator_names_its_node(image: Image, x: np.ndarray):
     program = Program(Image((), HostProgram(image.host.inputs, image.host.outputs, (call,)), nodes=image.nodes))
     with pytest.raises(VccError, match=r"(?s)a result is float32\[3, 4\] instead.*'Transpose_0' \(Transpose\)"):
         program.run([x])
+
+
+def test_operands_of_a_host_call_go_by_position():
+    """One operand twice, an optional one left out, a result left out; the names in the node do not matter."""
+    node = onnx.helper.make_node("TopK", ["a", "b"], ["", "c"], axis=0).SerializeToString()
+    i64 = BY_NAME["i64"]
+    spec = TensorSpec("x", F32, (4,)), TensorSpec("k", i64, (1,)), TensorSpec("y", i64, (2,))
+    top = HostCall(
+        "ai.onnx", "TopK", 11, node, (HostTensor(X, F32, (4,)), HostTensor(Ref(Space.INPUT, 1), i64, (1,))),
+        (HostTensor(None, F32, (2,)), HostTensor(Y, i64, (2,))),
+    )  # fmt: skip
+    program = Program(Image((), HostProgram(spec[:2], spec[2:], (top,))))
+    (y,) = program.run([np.array([3, 9, 1, 7], np.float32), np.array([2])])
+    assert np.array_equal(y, [1, 3])
+    node = onnx.helper.make_node("Clip", ["a", "", "a"], ["c"]).SerializeToString()
+    scalar = HostTensor(X, F32, ())
+    clip = HostCall(
+        "", "Clip", 13, node, (scalar, HostTensor(None, F32, ()), scalar), (HostTensor(Y, F32, ()),)
+    )  # fmt: skip
+    program = Program(Image((), HostProgram((TensorSpec("x", F32, ()),), (TensorSpec("y", F32, ()),), (clip,))))
+    (y,) = program.run([np.array(3, np.float32)])
+    assert y.shape == () and y == 3
+
+
+def test_an_operator_without_a_reference_implementation_is_an_error():
+    node = onnx.helper.make_node("Nonsense", ["a"], ["b"]).SerializeToString()
+    call = HostCall("my.domain", "Nonsense", 1, node, (HostTensor(X, F32, (1,)),), (HostTensor(Y, F32, (1,)),))
+    program = Program(Image((), HostProgram((TensorSpec("x", F32, (1,)),), (TensorSpec("y", F32, (1,)),), (call,))))
+    with pytest.raises(VccError, match="the reference implementation does not take it") as caught:
+        program.run([np.zeros(1, np.float32)])
+    assert caught.value.diagnostics[0].code == "E0121"
