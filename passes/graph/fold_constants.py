@@ -17,18 +17,21 @@ from xdsl.rewriter import InsertPoint
 from vcc.dialects.onnx import SchemaOp, YieldOp
 from vcc.dialects.weights import constant_array, make_constant, numpy_dtype_of
 from vcc.passes.graph.evaluate import evaluate, is_evaluable, static_shape
+from vcc.passes.graph.partial_values import Partial, partial_of_array, partial_result
 from vcc.passes.graph.signature import update_signatures
 from vcc.passes.rewriting import rewrite
 
 #: Results of unknown size are computed only from operands of at most this many elements in all.
 _SMALL = 4096
+#: How many ops back shape arithmetic is followed.
+_MAX_DEPTH = 8
 #: Operators whose result may be far larger than all their operands.
 _GROWING = frozenset({"ConstantOfShape", "Expand", "EyeLike", "OneHot", "Pad", "Range", "Resize", "Tile", "Upsample"})
 
 
 @dataclass(frozen=True)
 class FoldConstantsPass(ModulePass):
-    """Replaces ops by constants where all operands are constants, or where a type already says the result.
+    """Replaces ops by constants where all operands are constants, or where types already say the result.
 
     A result may take `max_megabytes`, or as much as the operands if that is more. Random operators stay. Identity, and
     Dropout as it is in inference, give way to their operand; an If with a constant condition to its branch.
@@ -70,6 +73,8 @@ class Fold(RewritePattern):
     def _results(self, op: SchemaOp) -> list[np.ndarray] | None:
         if (shape := static_shape(op)) is not None:
             return [shape]
+        if (sizes := self._sizes(op)) is not None:
+            return [sizes]
         if not is_evaluable(op):
             return None
         operands = [constant_array(value, self.ctx) for value in op.operands]
@@ -77,6 +82,25 @@ class Fold(RewritePattern):
         if len(present) != len(operands) or not self._may_compute(op, present):
             return None
         return evaluate(op, present, self.ctx)
+
+    def _sizes(self, op: SchemaOp) -> np.ndarray | None:
+        """The result of shape arithmetic that needs only known sizes, of a shape that has open ones too."""
+        result = op.results[0].type
+        if not isinstance(result, TensorType) or str(result.element_type) not in ("i64", "i32"):
+            return None
+        found = partial_result(op, lambda value: self._partial(value, _MAX_DEPTH))
+        if found is None or any(size is None for size in found.sizes):
+            return None
+        array = np.array(found.sizes, numpy_dtype_of(result.element_type))
+        return array.reshape(()) if found.scalar else array
+
+    def _partial(self, value: SSAValue, depth: int) -> Partial | None:
+        if (array := constant_array(value, self.ctx)) is not None:
+            return partial_of_array(array)
+        op = value.owner
+        if depth == 0 or not isinstance(op, SchemaOp):
+            return None
+        return partial_result(op, lambda operand: self._partial(operand, depth - 1))
 
     def _may_compute(self, op: SchemaOp, operands: list[np.ndarray]) -> bool:
         limit = max(self.max_bytes, sum(array.nbytes for array in operands))

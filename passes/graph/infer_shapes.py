@@ -22,6 +22,7 @@ from vcc.dialects.origin import node_names
 from vcc.dialects.weights import constant_array
 from vcc.passes.graph.evaluate import evaluate, is_evaluable, static_shape
 from vcc.passes.graph.merge_types import TypeConflictError, join, merge
+from vcc.passes.graph.partial_values import Partial, partial_of_array, partial_result, target_shape
 from vcc.passes.graph.signature import update_signatures
 from vcc.runtime.diagnostics import Diagnostic, VccError
 
@@ -36,8 +37,9 @@ class InferShapesPass(ModulePass):
     """Finds the types of all values from those of the inputs, by the shape inference of the `onnx` package.
 
     One sweep in program order; small values that constants decide (shape arithmetic) are computed on the way, so that
-    Shape -> Slice -> Concat -> Reshape is resolved. A declared type is kept where it says more. E0106, for all
-    nodes at once, where the model declares one thing and inference finds another.
+    Shape -> Slice -> Concat -> Reshape is resolved, as far as that goes also where some sizes stay open. A declared
+    type is kept where it says more. E0106, for all nodes at once, where the model declares one thing and inference
+    finds another.
     """
 
     name = "infer-shapes"
@@ -59,6 +61,8 @@ class _Inference:
     diagnostics: list[Diagnostic] = field(default_factory=list[Diagnostic])
     #: Small arrays of values that are no constants in the IR but decided by such.
     computed: dict[SSAValue, np.ndarray] = field(default_factory=dict[SSAValue, np.ndarray])
+    #: What is known of shapes where it is not all.
+    partial: dict[SSAValue, Partial] = field(default_factory=dict[SSAValue, Partial])
     _protos: dict[Attribute, TypeProto] = field(default_factory=dict[Attribute, TypeProto])
     _tensors: dict[SSAValue, TensorProto] = field(default_factory=dict[SSAValue, TensorProto])
 
@@ -80,7 +84,11 @@ class _Inference:
         types = self._infer_with_graphs(op) if op.graphs else self._infer_plain(op)
         for result, inferred in zip(op.results, types, strict=False):
             self._refine(result, inferred)
+        if (shaped := target_shape(op, self._partial)) is not None:
+            self._refine(op.results[0], shaped)
         self._compute(op)
+        if op.results and op.results[0] not in self.computed and (found := partial_result(op, self._partial)):
+            self.partial[op.results[0]] = found
 
     def _refine(self, value: SSAValue, inferred: Attribute) -> None:
         merged = merge(value.type, inferred)
@@ -92,6 +100,12 @@ class _Inference:
         if (array := self.computed.get(value)) is not None:
             return array
         return constant_array(value, self.ctx) if _is_small(value.type) else None
+
+    def _partial(self, value: SSAValue) -> Partial | None:
+        if (found := self.partial.get(value)) is not None:
+            return found
+        array = self.array(value)
+        return None if array is None else partial_of_array(array)
 
     def _compute(self, op: SchemaOp) -> None:
         """Note the results' values if they are small and decided."""

@@ -71,3 +71,14 @@ func.func @random() -> tensor<2xf32> {
   %0 = "onnx.RandomUniform.v1"() <{shape = array<i64: 2>}> : () -> tensor<2xf32>
   func.return %0 : tensor<2xf32>
 }
+
+// One size of a shape that is open elsewhere.
+// CHECK-LABEL: @known_size
+// CHECK-NEXT: weights.constant dense<3> : tensor<i64>
+// CHECK-NEXT: func.return
+func.func @known_size(%x: tensor<?x3x4xf32>) -> tensor<i64> {
+  %one = weights.constant dense<1> : tensor<i64>
+  %shape = "onnx.Shape.v13"(%x) : (tensor<?x3x4xf32>) -> tensor<3xi64>
+  %0 = "onnx.Gather.v13"(%shape, %one) : (tensor<3xi64>, tensor<i64>) -> tensor<i64>
+  func.return %0 : tensor<i64>
+}

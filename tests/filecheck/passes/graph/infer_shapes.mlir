@@ -72,3 +72,21 @@ func.func @custom(%x: tensor<2xf32>) -> !onnx.unknown {
   %1 = "onnx.Relu.v14"(%0) : (!onnx.unknown) -> !onnx.unknown
   func.return %1 : !onnx.unknown
 }
+
+// With an open batch size the rest of the shape is still known.
+// CHECK: @open_batch({{.*}}) -> (tensor<?x3x4xf32>, tensor<?x12xf32>, tensor<?x7xi64>)
+func.func @open_batch(%x: tensor<?x3x4xf32>) -> (!onnx.unknown, !onnx.unknown, !onnx.unknown) {
+  %zero = weights.constant dense<0> : tensor<i64>
+  %axes = weights.constant dense<0> : tensor<1xi64>
+  %rest = weights.constant dense<12> : tensor<1xi64>
+  %seven = weights.constant dense<7> : tensor<1xi64>
+  %shape = "onnx.Shape.v13"(%x) : (tensor<?x3x4xf32>) -> !onnx.unknown
+  %same = "onnx.Reshape.v14"(%x, %shape) : (tensor<?x3x4xf32>, !onnx.unknown) -> !onnx.unknown
+  %scalar = "onnx.Gather.v13"(%shape, %zero) : (!onnx.unknown, tensor<i64>) -> !onnx.unknown
+  %batch = "onnx.Unsqueeze.v13"(%scalar, %axes) : (!onnx.unknown, tensor<1xi64>) -> !onnx.unknown
+  %flat = "onnx.Concat.v13"(%batch, %rest) <{axis = 0 : i64}> : (!onnx.unknown, tensor<1xi64>) -> !onnx.unknown
+  %y = "onnx.Reshape.v14"(%x, %flat) : (tensor<?x3x4xf32>, !onnx.unknown) -> !onnx.unknown
+  %wide = "onnx.Concat.v13"(%batch, %seven) <{axis = 0 : i64}> : (!onnx.unknown, tensor<1xi64>) -> !onnx.unknown
+  %filled = "onnx.ConstantOfShape.v9"(%wide) <{value = dense<0> : tensor<1xi64>}> : (!onnx.unknown) -> !onnx.unknown
+  func.return %same, %y, %filled : !onnx.unknown, !onnx.unknown, !onnx.unknown
+}
