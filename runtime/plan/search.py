@@ -15,8 +15,8 @@ from vcc.runtime.plan.first_fit import first_fit
 from vcc.runtime.plan.problem import Ints, Problem
 from vcc.runtime.plan.skyline import skyline_fit
 
-#: How many (buffers x placements) the hill climb may cost; 300 buffers take about 0.25 s on one core.
-_EFFORT = 20_000
+#: How many (buffers x placements) the hill climb may cost; 300 buffers take about 0.3 s on one core.
+_EFFORT = 30_000
 _MIN_PLACEMENTS = 24
 _MAX_PLACEMENTS = 200
 

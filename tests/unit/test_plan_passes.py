@@ -8,7 +8,7 @@ import time
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from xdsl.dialects.builtin import ModuleOp, TensorType, f32
+from xdsl.dialects.builtin import ModuleOp, StringAttr, TensorType, f32
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Block, BlockArgument, OpResult, Region, SSAValue
 from xdsl.parser import Parser
@@ -16,8 +16,9 @@ from xdsl.parser import Parser
 from vcc.compiler.context import make_context
 from vcc.dialects.dominance import check_dominance
 from vcc.dialects.graph import ReshapeOp
-from vcc.dialects.host import ArenaOp, InputOp, LaunchOp, OutputOp, ProgramOp, buffer_type, place_of
+from vcc.dialects.host import ArenaOp, InputOp, LaunchOp, ProgramOp, buffer_type, place_of
 from vcc.dialects.visa import LaunchOp as Launch
+from vcc.dialects.weights import ConstantOp, WeightAttr
 from vcc.passes.plan.liveness import analyse
 from vcc.passes.plan.lower_to_host import LowerToHostPass
 from vcc.passes.plan.main_body import read_main, root_of
@@ -35,7 +36,10 @@ def random_main(seed: int, count: int) -> ModuleOp:
     """A main of `count` launches with 1 to 3 operands, some reshaped, 1 or 2 results, some of them in place."""
     choose = random.Random(seed)
     block = Block(arg_types=[TensorType(f32, [16]), TensorType(f32, [64])])
-    values: list[SSAValue] = list(block.args)
+    constant = ConstantOp(WeightAttr(StringAttr("00")), TensorType(f32, [64]))
+    reshapes = [ReshapeOp(block.args[1], [8, 8]), ReshapeOp(constant.result, [16, 4])]
+    block.add_ops([constant, *reshapes])
+    values: list[SSAValue] = [*block.args, constant.result, *(op.result for op in reshapes)]
     for i in range(count):
         operands = [choose.choice(values[-8:]) for _ in range(choose.randint(1, 3))]
         sizes = [choose.choice(SIZES) for _ in range(choose.choice([1, 1, 1, 2]))]
@@ -67,8 +71,7 @@ def token_of(value: SSAValue) -> Token:
     value = root_of(value)
     if isinstance(value, OpResult) and isinstance(value.op, Launch):
         return source_of(value.op), value.index
-    assert isinstance(value, BlockArgument)
-    return "argument", value.index
+    return ("argument", value.index) if isinstance(value, BlockArgument) else ("constant", 0)
 
 
 def reads_and_writes(module: ModuleOp) -> tuple[dict[str, tuple[list[Token], list[Token]]], list[Token]]:
@@ -88,15 +91,16 @@ def execute(program: ProgramOp, steps: dict[str, tuple[list[Token], list[Token]]
     """Run the program with tensors that hold their token's number in every element; compares all reads and results."""
     numbers: dict[Token, int] = {}
     arena = np.zeros(program.arena_bytes // 4, np.int32)
-    outside = {op: np.zeros(buffer_type(op.buffer).elements, np.int32) for op in (*program.inputs, *program.outputs)}
-    for i, op in enumerate(program.inputs):
-        outside[op][:] = numbers["argument", i] = i + 1
+    fixed = (*program.inputs, *program.outputs, *program.constants)
+    outside = {op: np.zeros(buffer_type(op.buffer).elements, np.int32) for op in fixed}
+    for i, op in enumerate((*program.inputs, *program.constants)):
+        kind = ("argument", i) if isinstance(op, InputOp) else ("constant", 0)
+        outside[op][:] = numbers[kind] = i + 1
 
     def memory(buffer: SSAValue) -> np.ndarray:
         place = place_of(buffer)
         if isinstance(place, ArenaOp):
             return arena[place.offset // 4 : (place.offset + place.size) // 4]
-        assert isinstance(place, InputOp | OutputOp)
         return outside[place]
 
     for step in program.steps:
