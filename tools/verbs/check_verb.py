@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's options."""
-    parser.add_argument("file", metavar="MODEL.onnx")
+    parser.add_argument("file", metavar="MODEL.onnx", help="the model")
     compile_options(parser)
 
 
@@ -60,4 +60,4 @@ def find_obstacles(model: Path | bytes, options: Options) -> tuple[list[Diagnost
         compilation.advance("graph")
         return obstacles, compilation.work
     except VccError as failure:
-        return [*obstacles, *failure.diagnostics], None
+        return [*failure.diagnostics, *obstacles], None

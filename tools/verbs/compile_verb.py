@@ -16,14 +16,20 @@ if TYPE_CHECKING:
     from vcc.compiler.options import Options
 
 
+#: The phases of compiler/pipeline.py that end in IR, which would take long to import for a line of help.
+PHASES = "import, graph, fuse, tile, schedule, plan"
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's options."""
     parser.add_argument("file", metavar="MODEL.onnx", help="the model; with --from, IR that --emit wrote")
     parser.add_argument("-o", "--output", metavar="FILE", help="where the result goes (default: MODEL.vbin here)")
     compile_options(parser)
-    parser.add_argument("--emit", metavar="PHASE", help="stop after a phase and write its IR, weights beside it")
+    parser.add_argument("--emit", metavar="PHASE", help=f"write the IR after a phase ({PHASES}), weights beside it")
     parser.add_argument("--from", dest="start", metavar="PHASE", help="the file is IR that this phase made; go on")
-    parser.add_argument("--save-temps", metavar="DIR", help="write the IR after each phase (--save-temps[=DIR])")
+    parser.add_argument(
+        "--save-temps", metavar="DIR", help="write the IR after each phase (--save-temps[=DIR], default: MODEL.temps)"
+    )
     parser.add_argument("--verify-each", action="store_true", help="verify the IR after every pass")
     parser.add_argument("--report", metavar="FILE.json", help="write what the compilation did as JSON")
 

@@ -18,7 +18,7 @@ SHOWN = 10
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's options."""
-    parser.add_argument("file", metavar="MODEL.onnx")
+    parser.add_argument("file", metavar="MODEL.onnx", help="the model, which the reference runs")
     parser.add_argument("binary", metavar="FILE.vbin", nargs="?", help="what it was compiled to (default: compile it)")
     parser.add_argument("--input", metavar="NAME=FILE.npy", action="append", default=[], help="an input's values")
     parser.add_argument("--random", metavar="SEED", help="the seed of the other inputs' values (default: 0)")

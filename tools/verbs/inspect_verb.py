@@ -60,7 +60,7 @@ def _inspect_model(args: argparse.Namespace) -> None:
 
     model = model_argument(args.file)
     found = model_facts(read_model(model).proto)
-    work, problem = _work(model, args)
+    work, problem, is_open = _work(model, args)
     if args.format == "json":
         if work is not None:
             found |= {"machine_macs": work.machine_macs, "machine_ops": work.machine_ops}
@@ -69,18 +69,19 @@ def _inspect_model(args: argparse.Namespace) -> None:
         return
     _print_model(found)
     if work is not None:
-        _print_work(work)
+        _print_work(work, is_open)
     elif problem is not None:
         count = len(problem.diagnostics)
         note(f"not compilable as it is ({count} obstacles): vcc check {args.file}")
 
 
-def _work(model: Any, args: argparse.Namespace) -> tuple[Work | None, VccError | None]:
-    """The model's work, open dimensions taken as 1; or the obstacles."""
+def _work(model: Any, args: argparse.Namespace) -> tuple[Work | None, VccError | None, bool]:
+    """The model's work, open dimensions taken as 1; or the obstacles; and whether there are such dimensions."""
     from vcc.compiler.compilation import Compilation
     from vcc.compiler.interface import unbound_shapes
 
     options = options_of(args)
+    shapes: dict[str, tuple[int, ...]] = {}
     try:
         compilation = Compilation.from_model(model, options, need_sizes=False)
         _, shapes = unbound_shapes(compilation.module)
@@ -89,8 +90,8 @@ def _work(model: Any, args: argparse.Namespace) -> tuple[Work | None, VccError |
             compilation = Compilation.from_model(model, bound)
         compilation.advance("graph")
     except VccError as failure:
-        return None, failure
-    return compilation.work, None
+        return None, failure, bool(shapes)
+    return compilation.work, None, bool(shapes)
 
 
 def model_facts(proto: ModelProto) -> dict[str, Any]:
@@ -124,12 +125,11 @@ def _print_model(found: dict[str, Any]) -> None:
     table(("operator", "nodes"), list(found["operators"].items()), indent="")
 
 
-def _print_work(work: Work) -> None:
+def _print_work(work: Work, is_open: bool) -> None:
     from vcc.tools.output import count_text, table
 
-    print(
-        f"{count_text(work.machine_macs + work.host_macs)} MACs; {work.machine_ops} operations on the machine, ", end=""
-    )
-    print(f"{len(work.host)} on the host (open dimensions taken as 1)")
+    macs = count_text(work.machine_macs + work.host_macs)
+    sizes = ", open dimensions taken as 1" if is_open else ""
+    print(f"{macs} MACs; {work.machine_ops} operations on the machine, {len(work.host)} on the host{sizes}")
     if work.host:
         table(("host operator", "node", "reason"), [(each.op, each.node, each.reason) for each in work.host])

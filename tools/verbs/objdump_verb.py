@@ -15,7 +15,7 @@ SHORT_HELP = False
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's options."""
-    parser.add_argument("file", metavar="FILE.vbin")
+    parser.add_argument("file", metavar="FILE.vbin", help="the binary")
     parser.add_argument("-h", "--headers", action="store_true", help="inputs, outputs, kernels and memory")
     parser.add_argument("-d", "--disassemble", action="store_true", help="the program as assembly (the default)")
     parser.add_argument("-s", "--sections", action="store_true", help="the file's sections")

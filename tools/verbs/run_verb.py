@@ -28,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's options."""
     parser.add_argument("file", metavar="FILE", help="a .vbin file or an ONNX model")
     parser.add_argument("--input", metavar="NAME=FILE.npy", action="append", default=[], help="an input's values")
-    parser.add_argument("--random", metavar="SEED", help="random values for the other inputs (--random[=SEED])")
+    parser.add_argument(
+        "--random", metavar="SEED", help="random values for the other inputs (--random[=SEED], default: 0)"
+    )
     parser.add_argument("--output-dir", metavar="DIR", help="write each output there as NAME.npy")
     parser.add_argument("--engine", help="what runs the program (default: %(default)s)", default="interpreter")
     parser.add_argument("--stats", action="store_true", help="count instructions, MACs and bytes by ONNX node")

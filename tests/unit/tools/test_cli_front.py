@@ -1,0 +1,136 @@
+"""The command's front: help, version, JSON, colours, and what happens when something goes wrong inside."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import vcc
+from vcc.runtime.diagnostics import CODES
+from vcc.tools import output
+from vcc.tools.bug import without_weights
+from vcc.tools.command_docs import render
+from vcc.tools.explanations import EXPLANATIONS
+from vcc.tools.vcc import VERBS, main, verb_parser
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_help_names_every_verb(capsys: pytest.CaptureFixture[str]):
+    for words in ([], ["--help"], ["-h"], ["help"]):
+        assert main(words) == 0
+        out = capsys.readouterr().out
+        assert all(f"  {verb} " in out for verb in VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(verb: str, capsys: pytest.CaptureFixture[str]):
+    assert main([verb, "--help"]) == 0
+    assert capsys.readouterr().out.startswith(f"usage: vcc {verb}")
+    assert main(["help", verb]) == 0
+    assert capsys.readouterr().out == verb_parser(verb).format_help()
+
+
+def test_help_of_a_verb_imports_nothing_heavy():
+    code = (
+        "import sys; from vcc.tools.vcc import VERBS, verb_parser; [verb_parser(verb) for verb in VERBS]\n"
+        "print([name for name in ('xdsl', 'numpy', 'onnx', 'rich') if name in sys.modules])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"
+
+
+def test_version(capsys: pytest.CaptureFixture[str]):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"vcc {vcc.__version__}\n"
+
+
+def test_the_manual_is_what_the_commands_say():
+    written = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    assert written == render(), "python -m vcc.tools.command_docs > docs/commands.md"
+
+
+def test_every_code_is_explained(capsys: pytest.CaptureFixture[str]):
+    assert EXPLANATIONS.keys() == CODES.keys()
+    assert main(["explain", "vcc-e0104"]) == 0
+    assert CODES["E0104"].title in capsys.readouterr().out
+    assert main(["explain"]) == 0
+    text = capsys.readouterr().out
+    assert all(code in text for code in CODES)
+    assert main(["explain", "--format=json"]) == 0
+    found = json.loads(capsys.readouterr().out)["codes"]
+    assert [each["code"] for each in found] == list(CODES)
+
+
+def test_targets(capsys: pytest.CaptureFixture[str]):
+    assert main(["targets"]) == 0
+    out, err = capsys.readouterr()
+    assert "vn1" in out and "\x1b" not in out and "host" in err
+    assert main(["targets", "vn1"]) == 0
+    assert 'name = "vn1"' in capsys.readouterr().out
+    assert main(["targets", "--format=json"]) == 0
+    assert "vn1" in [each["name"] for each in json.loads(capsys.readouterr().out)["targets"]]
+
+
+def break_a_verb(monkeypatch: pytest.MonkeyPatch, failure: BaseException) -> None:
+    def run(args: object) -> int:
+        raise failure
+
+    monkeypatch.setattr("vcc.tools.verbs.targets_verb.run", run)
+
+
+def test_a_bug_leaves_a_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.chdir(tmp_path)
+    break_a_verb(monkeypatch, RuntimeError("too many cooks"))
+    assert main(["targets", "vn1"]) == 70
+    out, err = capsys.readouterr()
+    assert out == "" and "Traceback" not in err and "too many cooks" in err
+    (path,) = tmp_path.iterdir()
+    assert str(path) in err
+    with zipfile.ZipFile(path) as archive:
+        about = json.loads(archive.read("about.json"))
+        assert b"too many cooks" in archive.read("traceback.txt")
+    assert about["command"] == ["vcc", "targets", "vn1"]
+    assert about["versions"]["vcc"] == vcc.__version__ and about["versions"]["xdsl"]
+
+
+def test_weights_do_not_go_into_reports():
+    text = (
+        "%0 = weights.constant dense<[1.5, 2.5]> : tensor<2xf32>\n%1 = weights.constant dense<[3, 4]> : tensor<2xi64>"
+    )
+    assert without_weights(text) == text.replace("[1.5, 2.5]", "0.0")
+
+
+def test_interruption(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    break_a_verb(monkeypatch, KeyboardInterrupt())
+    assert main(["targets"]) == 130
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_reader_that_leaves_early():
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vcc.tools.vcc", "explain"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait() == 141
+
+
+class Terminal:
+    def isatty(self) -> bool:
+        return True
+
+
+def test_no_color(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(os.environ, "TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert output.colourful(Terminal())  # pyright: ignore[reportArgumentType]
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not output.colourful(Terminal())  # pyright: ignore[reportArgumentType]
