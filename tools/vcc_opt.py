@@ -23,6 +23,7 @@ from xdsl.xdsl_opt_main import xDSLOptMain
 
 from vcc.compiler.context import make_context
 from vcc.dialects.dominance import check_dominance
+from vcc.dialects.text import parse_module
 from vcc.passes import all_passes
 from vcc.runtime.diagnostics import Exit, VccError, error
 
@@ -80,7 +81,9 @@ class VccOptMain(xDSLOptMain):
 
     @override
     def register_all_frontends(self) -> None:
-        super().register_all_frontends()
+        def read_text(stream: IO[bytes]) -> ModuleOp:
+            implicit = not self.args.no_implicit_module
+            return parse_module(self.ctx, stream.read().decode(), self.get_input_name(), implicit=implicit)
 
         def read_onnx(stream: IO[bytes]) -> ModuleOp:
             from vcc.compiler.frontend import import_model
@@ -88,6 +91,7 @@ class VccOptMain(xDSLOptMain):
             name = self.args.input_file
             return import_model(Path(name) if name else stream.read(), self.ctx, _shapes(self.args.shape))
 
+        self.available_frontends["mlir"] = read_text
         self.available_frontends["onnx"] = read_onnx
 
     @override
