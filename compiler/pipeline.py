@@ -47,9 +47,12 @@ PHASES: tuple[Phase, ...] = (
         "fuse",
         (
             "fold-batchnorm",
+            "expand-average-pool",
+            "split-bias",
             "simplify-graph",
-            "choose-layouts",
             "cse",
+            "dce",
+            "choose-layouts",
             "form-kernels",
         ),
     ),

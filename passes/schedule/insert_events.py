@@ -9,6 +9,7 @@ one chain, across pipes and iterations, and different slots do not wait for each
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
@@ -50,7 +51,7 @@ def guard(kernel: KernelOp, alloc: AllocOp) -> None:
         return
     slots = alloc.type.slots
     slot = slot_value(block, alloc, slots)
-    pairs = list(zip(runs, runs[1:], strict=False))
+    pairs = list(pairwise(runs))
     for before, after in pairs:
         connect(kernel, alloc, before, after, slots, 0, slot)
     if enclosing_loops(block) and runs[-1].pipe is not runs[0].pipe:

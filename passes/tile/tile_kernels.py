@@ -16,6 +16,7 @@ from vcc.dialects.origin import fuse_locations, node_names, set_value_names, val
 from vcc.dialects.visa import KernelOp, LaunchOp, machine_of
 from vcc.dialects.weights import ConstantOp, constant_array, make_constant
 from vcc.passes.tile.chain import tensor_type
+from vcc.passes.tile.concat import tile_concat
 from vcc.passes.tile.conv import tile_conv
 from vcc.passes.tile.elementwise import tile_elementwise
 from vcc.passes.tile.lowering import KernelLowering, Pack
@@ -26,6 +27,7 @@ from vcc.runtime.diagnostics import Diagnostic, VccError
 
 #: The code of each kernel family, by the `kind` that fusion gives a kernel.
 FAMILIES: dict[str, Callable[[KernelLowering], None]] = {
+    "concat": tile_concat,
     "conv": tile_conv,
     "depthwise": tile_depthwise,
     "elementwise": tile_elementwise,

@@ -1,0 +1,253 @@
+"""Form kernels: an anchor with the elementwise operations after it, or a chain of elementwise operations alone.
+
+Anchors (convolution, matrix product, pooling, reduction, softmax, layer norm) are taken first, so that a residual
+addition goes with the product that it follows. Views before a kernel (transposes, slices, ...) become part of its
+loads. What stays outside is constants, reshapes, which cost nothing, and host operators.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, LocationAttr, ModuleOp
+from xdsl.dialects.func import FuncOp, ReturnOp
+from xdsl.ir import Block, BlockArgument, Operation, OpResult, Region, SSAValue
+from xdsl.passes import ModulePass
+
+from vcc.dialects import graph
+from vcc.dialects.graph.base import shape_of, tensor_of
+from vcc.dialects.origin import fuse_locations, set_value_names, value_names
+from vcc.dialects.weights import ConstantOp
+from vcc.passes.fuse.choose_layouts import ELEMENTWISE, is_depthwise
+
+VIEWS = (graph.TransposeOp, graph.RelayoutOp, graph.ExpandOp, graph.SliceOp, graph.PadOp)
+#: A kernel longer than this gains nothing more from fusion, and its live values would crowd the vector memory.
+LONGEST = 32
+
+
+@dataclass(frozen=True)
+class FormKernels(ModulePass):
+    """Put every tensor operation into a `graph.kernel`."""
+
+    name = "form-kernels"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        for function in [o for o in op.walk() if isinstance(o, FuncOp)]:
+            if function.body.blocks:
+                Fusion(function.body.block).run()
+
+
+def anchor_kind(op: Operation) -> str | None:
+    """The kernel family of an anchor; None for any other operation."""
+    match op:
+        case graph.ConvOp():
+            return "depthwise" if is_depthwise(op) else "conv"
+        case graph.MatmulOp():
+            return "matmul"
+        case graph.PoolOp():
+            return "pool"
+        case graph.ReduceOp():
+            return "reduce"
+        case graph.SoftmaxOp():
+            return "softmax"
+        case graph.LayerNormOp():
+            return "layer_norm"
+        case graph.ConcatOp():
+            return "concat"
+        case _:
+            return None
+
+
+@dataclass
+class Group:
+    """Operations of one kernel in order, the last of which makes its result, and why it ends there."""
+
+    kind: str
+    ops: list[Operation]
+    remark: str
+
+
+class Fusion:
+    """Forms the kernels of one block."""
+
+    def __init__(self, block: Block):
+        self.block = block
+        self.taken: set[Operation] = set()
+
+    def run(self) -> None:
+        """Form all kernels; see the module's text for the order."""
+        self._copy_bare_results()
+        ops = list(self.block.ops)
+        self.position = {op: i for i, op in enumerate(ops)}
+        groups = [self._grow(op, kind, ops) for op in ops if (kind := anchor_kind(op)) is not None]
+        groups += [
+            self._grow(op, "elementwise", ops) for op in ops if isinstance(op, ELEMENTWISE) and op not in self.taken
+        ]
+        members = {op: group for group in groups for op in group.ops}
+        groups += [
+            Group("elementwise", [op], "")
+            for op in ops
+            if isinstance(op, VIEWS) and any(not self._folds(use.operation, op, members) for use in op.results[0].uses)
+        ]
+        for group in groups:
+            self._outline(group)
+        self._drop_dead_views()
+
+    def _copy_bare_results(self) -> None:
+        """A result that is an argument, a constant or another result once more gets a copy of its own."""
+        last = self.block.last_op
+        if not isinstance(last, ReturnOp):
+            return
+        seen: set[SSAValue] = set()
+        for i, value in enumerate(last.operands):
+            root = value
+            while isinstance(root, OpResult) and isinstance(root.op, graph.ReshapeOp):
+                root = root.op.x
+            bare = isinstance(root, BlockArgument) or isinstance(root.owner, ConstantOp) or root in seen
+            seen.add(root)
+            if bare:
+                copy = graph.RelayoutOp(value, None)
+                copy.location = last.location if isinstance(root, BlockArgument) else _owner_location(root)
+                self.block.insert_op_before(copy, last)
+                last.operands[i] = copy.results[0]
+
+    def _grow(self, anchor: Operation, kind: str, ops: Sequence[Operation]) -> Group:
+        """The anchor and as many elementwise operations after it as leave one result."""
+        self.taken.add(anchor)
+        if kind == "concat":
+            return Group(kind, [anchor], "")
+        shape = shape_of(anchor.results[0])
+        group, inside, tainted = [anchor], set(anchor.results), set[SSAValue]()
+        waiting = sum(1 for _ in anchor.results[0].uses)
+        stop = ""
+        for op in ops[self.position[anchor] + 1 :]:
+            if waiting == 0 or len(group) >= LONGEST:
+                break
+            uses = sum(1 for operand in op.operands if operand in inside)
+            waiting -= uses
+            is_tainted = any(operand in tainted for operand in op.operands)
+            if not uses and not is_tainted:
+                continue
+            if uses and not is_tainted and self._joins(op, shape):
+                group.append(op)
+                inside.update(op.results)
+                waiting += sum(1 for result in op.results for _ in result.uses)
+            else:
+                tainted.update(op.results)
+                stop = stop or self._reason(op, shape)
+        whole = len(group)
+        while len(group) > 1 and _escaping(group) != [group[-1]]:
+            group.pop()
+        if len(group) < whole and not stop:
+            stop = "a value in between is used elsewhere"
+        self.taken.update(group)
+        fused = f"fused {len(group) - 1} elementwise operations" if len(group) > 1 else "fused nothing"
+        return Group(kind, group, fused + (f"; stopped: {stop}" if stop else ""))
+
+    def _joins(self, op: Operation, shape: tuple[int, ...]) -> bool:
+        return isinstance(op, ELEMENTWISE) and op not in self.taken and shape_of(op.results[0]) == shape
+
+    def _reason(self, op: Operation, shape: tuple[int, ...]) -> str:
+        if isinstance(op, ReturnOp):
+            return "it is a result of the model"
+        if not isinstance(op, ELEMENTWISE):
+            return f"{op.name} is not elementwise"
+        if op in self.taken:
+            return f"{op.name} is in another kernel"
+        if shape_of(op.results[0]) != shape:
+            return f"{op.name} has another shape"
+        return f"{op.name} needs a value that is computed from this one elsewhere"
+
+    def _folds(self, user: Operation, view: Operation, members: dict[Operation, Group]) -> bool:
+        """Whether a user reads through a view, so that the view needs no kernel of its own."""
+        return user in members and reads_through(user, view)
+
+    def _outline(self, group: Group) -> None:
+        """Move a group's operations into a `graph.kernel` that stands where the last one stood."""
+        inputs: list[SSAValue] = []
+        body = Block()
+        mapping: dict[SSAValue, SSAValue] = {}
+
+        def bring(value: SSAValue, user: Operation) -> None:
+            """Make a value available in the body: a copied constant or view, or an argument."""
+            if value in mapping:
+                return
+            op = value.owner
+            if isinstance(op, ConstantOp) and _is_number(op):
+                copy = op.clone()
+                copy.location = op.location
+                body.add_op(copy)
+                mapping[value] = copy.result
+                return
+            if isinstance(op, VIEWS) and reads_through(user, op):
+                source = op.operands[0]
+                if source not in mapping:
+                    mapping[source] = body.insert_arg(source.type, len(body.args))
+                    inputs.append(source)
+                _copy(op, body, mapping)
+                return
+            mapping[value] = body.insert_arg(value.type, len(body.args))
+            inputs.append(value)
+
+        made = {result for op in group.ops for result in op.results}
+        for op in group.ops:
+            for operand in op.operands:
+                if operand not in made:
+                    bring(operand, op)
+        for op in group.ops:
+            _copy(op, body, mapping)
+        final = group.ops[-1].results[0]
+        body.add_op(graph.YieldOp(mapping[final]))
+        kernel = graph.KernelOp(
+            inputs, [tensor_of(final)], Region(body), kind=group.kind, remarks=[group.remark] if group.remark else []
+        )
+        kernel.location = fuse_locations(*group.ops)
+        set_value_names(kernel, [value_names(final)])
+        self.block.insert_op_before(kernel, group.ops[-1])
+        final.replace_all_uses_with(kernel.results[0])
+        for op in reversed(group.ops):
+            op.detach()
+            op.erase()
+
+    def _drop_dead_views(self) -> None:
+        for op in reversed(list(self.block.ops)):
+            if isinstance(op, VIEWS) and not list(op.results[0].uses):
+                op.detach()
+                op.erase()
+
+
+def _copy(op: Operation, body: Block, mapping: dict[SSAValue, SSAValue]) -> None:
+    copy = op.clone(mapping)
+    copy.location = op.location
+    body.add_op(copy)
+    for old, new in zip(op.results, copy.results, strict=True):
+        mapping[old] = new
+
+
+def _escaping(group: Sequence[Operation]) -> list[Operation]:
+    """The operations of a group whose results are used outside it."""
+    inside = set(group)
+    return [op for op in group if any(use.operation not in inside for result in op.results for use in result.uses)]
+
+
+def _is_number(op: ConstantOp) -> bool:
+    return prod(shape_of(op.result)) == 1 and isinstance(op.value, DenseIntOrFPElementsAttr)
+
+
+def _owner_location(value: SSAValue) -> LocationAttr:
+    owner = value.owner
+    assert isinstance(owner, Operation)
+    return owner.location
+
+
+def reads_through(user: Operation, view: Operation) -> bool:
+    """Whether a user's loads can do a view's work: elementwise operations any view, anchors a transpose."""
+    if isinstance(user, ELEMENTWISE):
+        return True
+    kind = anchor_kind(user)
+    if kind in (None, "concat") or not isinstance(view, graph.TransposeOp | graph.RelayoutOp):
+        return False
+    return user.operands[0].owner is view or kind == "matmul"
