@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from vcc.tools.output import count_text, note, size_text, table
+from vcc.tools.output import count_text, note, plural, size_text, table
 
 if TYPE_CHECKING:
     from vcc.compiler.compilation import Compilation
@@ -49,7 +49,8 @@ def report(compilation: Compilation, image: Image) -> dict[str, Any]:
 def print_summary(facts: dict[str, Any], output: str) -> None:
     """The facts of `report` on stderr."""
     note(f"{output}: compiled for {facts['target']}")
-    note(f"  kernels     {facts['kernels']}, launched {facts['launches']} times; {facts['host_calls']} host calls")
+    launches, calls = plural(facts["launches"], "launch"), plural(facts["host_calls"], "host call")
+    note(f"  kernels     {facts['kernels']}, in {launches}; {calls}")
     if "machine_share" in facts:
         _print_work(facts)
     arena, bound = facts["arena_bytes"], facts["arena_lower_bound_bytes"]

@@ -22,7 +22,7 @@ def run(args: argparse.Namespace) -> int:
     from vcc.runtime.isa.assembler import assemble
     from vcc.runtime.isa.verifier import verify_image
     from vcc.tools.files import read_text
-    from vcc.tools.output import note, print_json
+    from vcc.tools.output import note, plural, print_json
 
     if args.output is None and args.file == "-":
         raise error("E0202", "assembly from stdin needs -o FILE", help="-o - writes to stdout")
@@ -38,5 +38,5 @@ def run(args: argparse.Namespace) -> int:
     if args.format == "json":
         print_json("as", {"output": output, "kernels": [kernel.name for kernel in image.kernels]})
     else:
-        note(f"{output}: {len(image.kernels)} kernels, {len(image.host.steps)} host steps")
+        note(f"{output}: {plural(len(image.kernels), 'kernel')}, {plural(len(image.host.steps), 'host step')}")
     return 0
