@@ -197,9 +197,9 @@ def disassemble(
 ) -> str:
     """The text of a whole program, which `assembler.assemble` reads back as an equal image.
 
-    Constants of more than 64 KiB in all are not written out if `path`, the .vbin they are in, and `offsets`, the byte
-    where each begins, are given: the text then names their places in that file. With `source`, comments above
-    instructions name the ONNX nodes they come from.
+    Constants of more than 64 KiB in all are not written out if `path` gives the .vbin they are in: the text then names
+    their places in that file. `offsets`, the byte where each begins, may be absent if the image was loaded from there.
+    With `source`, comments above instructions name the ONNX nodes they come from.
     """
     from vcc.runtime.isa import text_print
 

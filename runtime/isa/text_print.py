@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vcc.runtime.isa.disassembler import disassemble_kernel, quote, quote_name
 from vcc.runtime.isa.dtypes import DType, dtype_of
@@ -46,6 +47,8 @@ def directives(image: Image) -> Iterator[str]:
 
 def constants(rows: Sequence[Constant], path: str | None, offsets: Sequence[int] | None) -> Iterator[str]:
     """Constants written out, or as places in the file at `path`, where constant i begins at byte `offsets[i]`."""
+    if path is not None and offsets is None:
+        offsets = mapped_offsets(rows)
     inline = path is None or offsets is None or sum(row.data.nbytes for row in rows) <= MAX_INLINE_BYTES
     for number, row in enumerate(rows):
         data = np.ascontiguousarray(row.data)
@@ -57,6 +60,19 @@ def constants(rows: Sequence[Constant], path: str | None, offsets: Sequence[int]
         else:
             digest = hashlib.sha256(data.reshape(-1).view(np.uint8).data).hexdigest()
             yield f'{head} .incbin {quote(path)}, {offsets[number]}, {data.nbytes}, "{digest}"'
+
+
+def mapped_offsets(rows: Sequence[Constant]) -> list[int] | None:
+    """The byte of the mapped file where each constant begins; None unless all are views of a mapped file."""
+    offsets: list[int] = []
+    for row in rows:
+        root: NDArray[Any] = row.data
+        while isinstance(root.base, np.ndarray):
+            root = root.base
+        if not isinstance(root, np.memmap):
+            return None
+        offsets.append(row.data.ctypes.data - root.ctypes.data + root.offset)
+    return offsets
 
 
 def kernels(image: Image, source: bool) -> Iterator[str]:

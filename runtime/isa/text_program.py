@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import os
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,6 +49,8 @@ class ProgramBuilder(KernelBuilder):
     # ---- directives ----
 
     def type(self, dtype: Token, shape: tuple[int, ...] | None) -> Type:
+        if any(size < 0 for size in shape or ()):
+            self.problems.at(dtype, "a negative size")
         return self.dtype(dtype), shape or ()
 
     def machine(self, text: str) -> None:
@@ -90,14 +93,8 @@ class ProgramBuilder(KernelBuilder):
             return None
 
     def incbin(self, name: str, offset: Token, size: Token, digest: str) -> bytes | None:
-        path = next((p for p in (self._folder / name, Path(name)) if p.is_file()), None)
-        if path is None:
-            self.problems.at(offset, f"the file '{name}' of this constant does not exist")
-            return None
-        with path.open("rb") as file:
-            file.seek(int(offset))
-            data = file.read(int(size))
-        if hashlib.sha256(data).hexdigest() != digest:
+        data = self._bytes_of(name, offset, int(size))
+        if data is not None and hashlib.sha256(data).hexdigest() != digest:
             self.problems.at(
                 offset,
                 f"bytes {offset}..{int(offset) + int(size)} of '{name}' are not those that were disassembled",
@@ -105,6 +102,19 @@ class ProgramBuilder(KernelBuilder):
             )
             return None
         return data
+
+    def _bytes_of(self, name: str, offset: Token, size: int) -> bytes | None:
+        """Bytes of a file; fewer where it ends before."""
+        for path in (self._folder / name, Path(name)):
+            try:
+                with path.open("rb") as file:
+                    end = file.seek(0, os.SEEK_END)
+                    file.seek(min(int(offset), end))
+                    return file.read(min(size, end))
+            except (OSError, ValueError) as error:
+                reason = error.strerror if isinstance(error, OSError) else error
+        self.problems.at(offset, f"cannot read the file {name!r} of this constant: {reason}")
+        return None
 
     def arena(self, size: Token) -> None:
         self._sizes["arena"] = int(size)

@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from vcc.runtime.diagnostics import Exit, VccError
-from vcc.runtime.isa.assembler import parse_kernel_text
+from vcc.runtime.isa.assembler import assemble, parse_kernel_text
 
 HEAD = """kernel k(x: gm f32[%n] in, y: gm f32[%n] out, n: i64 0..64) {
   buf xt: ub f32[64] x2 @0
   event free: V>IN x2 =1
 """
+
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "isa" / "examples"
+WHOLE = """
+.machine "a\\n" "b"
+.input "x" f32[4]
+.node 0 "n"
+.value 0 "y" f32[4] node=0 axis=1 block=16
+.const 0 "w" i8[3] note="as given" .base64 "AQID"
+.live "t" 0 size 256 steps 0..1
+host { launch vector_add(input 0, const 0, arena+4, 7) sources=[[0], []] taps=[-1]
+  call Copy(none f32[0]) -> (output 0 f32[4]) version=13 sources=[0] node="AAEC" }
+""" + (EXAMPLES / "vector_add.vasm").read_text(encoding="utf-8")
+WORDS = ["", "..", "x2", "9" * 30, "nan", "1e999", "1.5", ".const", ".incbin", "kernel", "host {", "if %n {", "load"]
+FRAGMENTS = [*WORDS, *'}{()[]"-;@=*,%\\\n\r\0é\ud800']
 
 
 def complaints(text: str) -> list[str]:
@@ -90,3 +110,20 @@ def test_every_wrong_name_is_reported_at_once_and_once():
     lines = ["wait fre[%a]", "lod {i:3} xt(1), x(1)", "copy {i:3} a(1), b(1)", "copy {i:3} a(1), b(1)"]
     found = complaints(HEAD + "\n".join(lines) + "\n}\n")
     assert [message.split(":")[1] for message in found] == ["4", "4", "5", "6", "6"]
+
+
+BROKEN = st.lists(
+    st.tuples(st.integers(0, 3000), st.integers(0, 8), st.sampled_from(FRAGMENTS)), min_size=1, max_size=4
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 3000), st.integers(0, 8), st.sampled_from(FRAGMENTS)), max_size=4))
+def test_any_text_is_read_or_refused(edits: list[tuple[int, int, str]]):
+    """Cut and insert at random places of a program: no other exception than VccError may come of it."""
+    text = WHOLE
+    for place, cut, new in edits:
+        place %= len(text)
+        text = text[:place] + new + text[place + cut :]
+    with contextlib.suppress(VccError):
+        assemble(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 from random_programs import images, same_image
 
 from vcc.runtime.binary.image import Constant, Image
+from vcc.runtime.binary.reader import load
+from vcc.runtime.binary.writer import save, write_image
 from vcc.runtime.diagnostics import VccError
 from vcc.runtime.isa.assembler import assemble
 from vcc.runtime.isa.disassembler import disassemble
@@ -107,12 +110,20 @@ def refused(text: str, filename: str = "p.vasm") -> str:
     return diagnostic.message.splitlines()[0]
 
 
+def test_a_vbin_disassembled_and_assembled_has_the_same_bytes(tmp_path: Path):
+    image = replace(assemble(PROGRAM), constants=big_image(tmp_path / "unused").constants)
+    path = tmp_path / "m.vbin"
+    save(image, path)
+    text = disassemble(load(path), str(path))
+    assert ".incbin" in text and write_image(assemble(text, "-")) == path.read_bytes()
+
+
 def test_another_file_than_the_one_disassembled_is_refused(tmp_path: Path):
     text = disassemble(big_image(tmp_path / "m.vbin"), "m.vbin", [64])
     (tmp_path / "m.vbin").write_bytes(bytes(90000))
     assert "bytes 64..80064 of 'm.vbin' are not those that were disassembled" in refused(text, f"{tmp_path}/m.vasm")
     (tmp_path / "m.vbin").unlink()
-    assert "the file 'm.vbin' of this constant does not exist" in refused(text, f"{tmp_path}/m.vasm")
+    assert "cannot read the file 'm.vbin' of this constant: No such file" in refused(text, f"{tmp_path}/m.vasm")
 
 
 @pytest.mark.parametrize(
@@ -124,6 +135,9 @@ def test_another_file_than_the_one_disassembled_is_refused(tmp_path: Path):
         (".node 1", ".node 2", "p.vasm:7:7: numbers go up from 0: expected 1, found 2"),
         ("i8[3]", "i8[4]", "p.vasm:13:8: constant 0 has 3 bytes, but its type needs 4"),
         ('"AQID"', '"AQ*D"', "p.vasm:13:44: not valid base64"),
+        ("i8[3]", "i8[-1,-3]", "p.vasm:13:14: a negative size"),
+        ('.base64 "AQID"', '.incbin "a\\u0000b", 0, 3, ""', "p.vasm:13:56: cannot read the file"),
+        ('.base64 "AQID"', '.incbin ".", 0, 3, ""', "p.vasm:13:49: cannot read the file '.' of this constant: Is a"),
         ("i8[3]", "i9[3]", "p.vasm:13:14: unknown dtype 'i9'"),
         ("input 0,", "inptu 0,", "p.vasm:22:12: expected"),
     ],
