@@ -18,15 +18,19 @@ ObserverOf = Callable[[Launch], Observer | None]
 
 
 class InterpreterEngine:
-    """Runs launches in program order, or with `order` in random legal orders, another one for every launch."""
+    """Runs launches in program order, or with `order` in random legal orders, another one for every launch.
+
+    `sanitize` is as in `run_kernel`.
+    """
 
     name = "interpreter"
     poisons = True
 
-    def __init__(self, image: Image, cores: int = 1, order: int | None = None):
+    def __init__(self, image: Image, cores: int = 1, order: int | None = None, sanitize: bool = False):
         self._nodes = image.nodes
         self._cores = cores
         self._order = order
+        self._sanitize = sanitize
         self._programs: dict[str, Program] = {}
         self.stats: Stats | None = None
         self.observer_of: ObserverOf | None = None
@@ -42,6 +46,7 @@ class InterpreterEngine:
             {param.name: arg for param, arg in zip(kernel.params, args, strict=True)},
             cores=self._cores,
             order=None if self._order is None else self._order + step,
+            sanitize=self._sanitize,
             stats=self.stats,
             observer=None if self.observer_of is None else self.observer_of(launch),
             nodes=[" + ".join(self._nodes[i] for i in source) for source in launch.sources],

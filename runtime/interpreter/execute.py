@@ -128,18 +128,23 @@ class IntervalStep(Step):
         sizes = numbers[: self.rank]
         if not self.check_sizes(sizes):
             return None
-        starts, counts = [0] * self.rank, list(sizes)
-        for axis, position in self.intervals:
-            starts[axis], counts[axis] = clip(numbers[position], numbers[position + 1], sizes[axis])
+        starts, counts = self.box(numbers)
         empty = 0 in counts
         if self.pipe is Pipe.IN:
             whole = self.out.array(places[self.out.name], numbers, sizes)
-            if counts != list(sizes):
+            if counts != sizes:
                 whole[...] = self.fill
             if not empty:
-                self.write(numbers, places, tuple(counts), tuple(starts))
+                self.write(numbers, places, counts, starts)
             return whole
-        return None if empty else self.write(numbers, places, tuple(counts), tuple(starts))
+        return None if empty else self.write(numbers, places, counts, starts)
+
+    def box(self, numbers: Numbers) -> tuple[Shape, Shape]:
+        """Where the valid part of the domain starts, and its sizes."""
+        starts, counts = [0] * self.rank, list(numbers[: self.rank])
+        for axis, position in self.intervals:
+            starts[axis], counts[axis] = clip(numbers[position], numbers[position + 1], counts[axis])
+        return tuple(starts), tuple(counts)
 
 
 class IndexedStep(Step):

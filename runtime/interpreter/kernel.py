@@ -30,6 +30,7 @@ def run_kernel(
     *,
     cores: int | None = None,
     order: int | None = None,
+    sanitize: bool = False,
     stats: Stats | None = None,
     observer: Observer | None = None,
     nodes: Sequence[str] = (),
@@ -38,8 +39,10 @@ def run_kernel(
 
     `args` maps every parameter to a contiguous array of any shape, used flat (at least as long as the parameter's
     extent), or an integer. `cores` defaults to the machine's, or 1. `order` seeds a random legal order of the pipes
-    instead of program order. `nodes` names the kernel's sources in messages. A `Program` saves preparing the kernel
-    again. Raises VccError: E0105 for unsuitable arguments, E0401 for a trap, E0402 for a deadlock.
+    instead of program order. `sanitize` also checks, in such an order (0 if none is given), that nothing is read before
+    it is written and that events order all accesses to the same memory. `nodes` names the kernel's sources in messages.
+    A `Program` saves preparing the kernel again.
+    Raises VccError: E0105 for unsuitable arguments, E0401 for a trap, E0402 for a deadlock.
     """
     program = kernel if isinstance(kernel, Program) else Program(kernel)
     kernel = program.kernel
@@ -49,12 +52,13 @@ def run_kernel(
     launch = Launch(kernel, stats, observer, nodes)
     used = count if program.has_forall else 1
     with np.errstate(all="ignore"):
-        if order is not None:
+        if order is not None or sanitize:
             memories = [OnChip(kernel) for _ in range(used)]
             chips = [tensors | memory.places for memory in memories]
             for memory in memories:
                 memory.clear()
-            run_pipes(program, [Core(dict(env), chip, n, used) for n, chip in enumerate(chips)], launch, order)
+            piped = [Core(dict(env), chip, number, used) for number, chip in enumerate(chips)]
+            run_pipes(program, piped, launch, order or 0, sanitize)
             return
         memory = OnChip(kernel)
         for number in range(used):

@@ -16,6 +16,7 @@ from vcc.runtime.interpreter.execute import Step
 from vcc.runtime.interpreter.launch import Launch
 from vcc.runtime.interpreter.numbers import Env, Numbers
 from vcc.runtime.interpreter.program import Core, Issue, Program, SyncStep
+from vcc.runtime.interpreter.sanitizer import Clock, Sanitizer
 from vcc.runtime.isa.kernel import Event, Pipe
 
 #: How many issued steps a core holds back at most, unless nothing else can go on.
@@ -27,14 +28,17 @@ class Issued:
     """A step in a pipe's queue with what S evaluated for it: an instruction's numbers or an event's slot."""
 
     step: Issue
+    pipe: Pipe
     numbers: Numbers
     env: Env
+    clock: Clock | None = None
 
 
 class PipedCore:
     """One core whose pipes go on one step at a time."""
 
-    def __init__(self, program: Program, core: Core, launch: Launch):
+    def __init__(self, program: Program, core: Core, launch: Launch, sanitizer: Sanitizer | None = None):
+        self._sanitizer = sanitizer
         self._kernel = program.kernel
         self._core = core
         self._launch = launch
@@ -69,15 +73,15 @@ class PipedCore:
             self._ended = True
             return
         env = dict(self._core.registers)
+        clock = None if self._sanitizer is None else self._sanitizer.now()
         if isinstance(step, Step):
             numbers = step.issue(env)
             if numbers is not None:
-                self._queues[step.pipe].append(Issued(step, numbers, env))
+                self._queues[step.pipe].append(Issued(step, step.pipe, numbers, env, clock))
             return
-        issued = Issued(step, (step.slot(env),), env)
-        pipe = _executes(step)
-        if pipe is not None and pipe is not Pipe.S:
-            self._queues[pipe].append(issued)
+        issued = Issued(step, _executes(step), (step.slot(env),), env, clock)
+        if issued.pipe is not Pipe.S:
+            self._queues[issued.pipe].append(issued)
         elif self._may_pass(issued):
             self._pass(issued)
         else:
@@ -92,11 +96,22 @@ class PipedCore:
         return self._tokens[step.event.name][_slot(step.event, issued)] > 0
 
     def _pass(self, issued: Issued) -> None:
-        step = issued.step
+        step, sanitizer = issued.step, self._sanitizer
+        if sanitizer is not None and issued.clock is not None:
+            sanitizer.begin(issued.pipe, issued.clock)
         if isinstance(step, Step):
             self._launch.execute(step, issued.numbers, issued.env, self._core.places)
-        elif step.event is not None:
-            self._tokens[step.event.name][_slot(step.event, issued)] += 1 if step.sync.op == "signal" else -1
+            if sanitizer is not None:
+                sanitizer.instruction(step, issued.numbers, issued.env)
+        elif step.event is None:
+            if sanitizer is not None:
+                sanitizer.barrier()
+        else:
+            slot = _slot(step.event, issued)
+            signal = step.sync.op == "signal"
+            self._tokens[step.event.name][slot] += 1 if signal else -1
+            if sanitizer is not None:
+                (sanitizer.signal if signal else sanitizer.wait)(step.event, slot)
 
     @property
     def stuck(self) -> bool:
@@ -120,10 +135,10 @@ class PipedCore:
         return f"{step.event.name}{slot} from {step.event.source}"
 
 
-def _executes(step: SyncStep) -> Pipe | None:
-    """The pipe that carries out a signal or wait; None for a barrier, at which S waits for all."""
+def _executes(step: SyncStep) -> Pipe:
+    """The pipe that carries out a signal or wait; at a barrier, S waits for all."""
     if step.event is None:
-        return None
+        return Pipe.S
     return step.event.source if step.sync.op == "signal" else step.event.target
 
 
@@ -152,10 +167,13 @@ class Chooser:
         return min(pipes, key=self._rank.__getitem__)
 
 
-def run_pipes(program: Program, cores: list[Core], launch: Launch, seed: int) -> None:
-    """Run all cores interleaved in the legal order that the seed picks. Raises VccError E0402 on deadlock."""
+def run_pipes(program: Program, cores: list[Core], launch: Launch, seed: int, sanitize: bool = False) -> None:
+    """Run all cores interleaved in the legal order that the seed picks.
+
+    Raises VccError E0402 on deadlock, and E0401 for what the sanitizer finds, if it is asked to look.
+    """
     chooser = Chooser(seed)
-    live = [PipedCore(program, core, launch) for core in cores]
+    live = [PipedCore(program, core, launch, Sanitizer(program.kernel, core) if sanitize else None) for core in cores]
     while live:
         core = chooser.random.choice(live)
         ready = core.runnable()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from math import prod
 from typing import Any
 
-from vcc.runtime.interpreter.execute import IntervalStep, Step, clip
+from vcc.runtime.interpreter.execute import IntervalStep, Step
 from vcc.runtime.interpreter.numbers import Numbers
 from vcc.runtime.isa.kernel import Pipe
 from vcc.runtime.isa.table import Cost
@@ -84,10 +84,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 
 def _global_elements(step: Step, numbers: Numbers) -> int:
     """Elements of global memory that a load or store touches."""
-    sizes = list(numbers[: step.rank])
-    if isinstance(step, IntervalStep):
-        for axis, position in step.intervals:
-            sizes[axis] = clip(numbers[position], numbers[position + 1], sizes[axis])[1]
+    sizes = step.box(numbers)[1] if isinstance(step, IntervalStep) else numbers[: step.rank]
     view = step.views["src"] if step.pipe is Pipe.IN else step.out
     strides = view.strides(numbers)
     return prod(size for size, stride in zip(sizes, strides, strict=True) if stride or not size or step.op.indexed)

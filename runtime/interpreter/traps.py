@@ -24,7 +24,7 @@ def trapped(
     """The E0401 error of a trap. `nodes` are the names of the launch's sources, where known."""
     text, node = f"kernel {kernel.name}: {message}", ""
     if statement is not None:
-        text += f"\n  at: {_text(statement)}"
+        text += f"\n  at: {statement_text(statement)}"
         values = env or {}
         used = sorted({name for poly in _polys(statement) for name in poly.registers} & set(values))
         if used:
@@ -34,7 +34,8 @@ def trapped(
     return error("E0401", text, node=node)
 
 
-def _text(statement: Instr | Let | ScalarLoad) -> str:
+def statement_text(statement: Instr | Let | ScalarLoad) -> str:
+    """A statement as one line of assembly."""
     match statement:
         case Let():
             return f"%{statement.register} = {statement.fn} {', '.join(map(str, statement.args))}"

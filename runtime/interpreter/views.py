@@ -45,6 +45,11 @@ class ViewPlan:
 
     def array(self, place: Place, numbers: Numbers, shape: Shape, starts: Shape = ()) -> Array:
         """The view's elements as an array of `shape`, from `starts` on. Raises TrapError if one is out of bounds."""
+        offset, strides = self.locate(place, numbers, shape, starts)
+        return np.ndarray(shape, place.numpy, place.data, offset, strides)
+
+    def locate(self, place: Place, numbers: Numbers, shape: Shape, starts: Shape = ()) -> tuple[int, list[int]]:
+        """Offset and strides, in bytes, of the array that the view is; checked as in `array`."""
         strides = numbers[self._start : self._end]
         base = numbers[self._base]
         for start, stride in zip(starts, strides, strict=False):
@@ -57,8 +62,7 @@ class ViewPlan:
                 low += (size - 1) * stride
         check_bounds(place, low, high)
         width = place.itemsize
-        offset = self.offset(place, numbers) + base * width
-        return np.ndarray(shape, place.numpy, place.data, offset, [stride * width for stride in strides])
+        return self.offset(place, numbers) + base * width, [stride * width for stride in strides]
 
     def offset(self, place: Place, numbers: Numbers) -> int:
         """The byte at which element 0 of the view's slot lies."""
