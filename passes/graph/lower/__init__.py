@@ -16,7 +16,9 @@ from vcc.passes.graph.lower import (
     parts,
     pooling,
     reduction,
+    resize,
     softmax,
+    transposed_convolution,
 )
 from vcc.passes.graph.lower.node import Node
 from vcc.passes.graph.lower.registry import Lowering, all_lowerings, describe, find_lowering
@@ -31,7 +33,9 @@ FAMILIES = (
     normalization,
     matmul,
     convolution,
+    transposed_convolution,
     pooling,
+    resize,
     movement,
     parts,
 )

@@ -72,13 +72,7 @@ def lower_split(node: Node) -> Sequence[SSAValue]:
 @lowers("Tile", since=6)
 def lower_tile(node: Node) -> SSAValue:
     """Copies along new axes of size one, which then merge with the old ones."""
-    shape, result = node.shape(0), node.result_type(0).get_shape()
-    repeats = [whole // part if part else 1 for whole, part in zip(result, shape, strict=True)]
-    if all(repeat == 1 for repeat in repeats):
-        return node.x
-    between = [size for part in shape for size in (1, part)]
-    copied = [size for repeat, part in zip(repeats, shape, strict=True) for size in (repeat, part)]
-    return node.reshape(node.emit(graph.ExpandOp(node.reshape(node.x, between), copied)), result)
+    return node.repeat(node.x, node.result_type(0).get_shape(), whole=True)
 
 
 @lowers("DepthToSpace")

@@ -164,3 +164,14 @@ class Node:
     ) -> SSAValue:
         """graph.slice with steps of one by default."""
         return self.emit(graph.SliceOp(x, starts, sizes, steps or (1,) * len(starts)))
+
+    def repeat(self, x: SSAValue, shape: Sequence[int], *, whole: bool = False) -> SSAValue:
+        """x with every element (or, with `whole`, every axis as a whole) repeated to fill a multiple of its shape."""
+        factors = [out // size for out, size in zip(shape, shape_of(x), strict=True)]
+        if all(factor == 1 for factor in factors):
+            return x
+        axes = [(factor, size) if whole else (size, factor) for size, factor in zip(shape_of(x), factors, strict=True)]
+        single = [(1, size) if whole else (size, 1) for size in shape_of(x)]
+        split = self.reshape(x, [size for pair in single for size in pair])
+        copies = self.emit(graph.ExpandOp(split, [size for pair in axes for size in pair]))
+        return self.reshape(copies, shape)

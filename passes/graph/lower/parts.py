@@ -67,11 +67,6 @@ def lower_gather(node: Node) -> SSAValue:
     return node.reshape(node.slice(node.x, starts, sizes, steps), node.result_type(0).get_shape())
 
 
-def constant_mode(node: Node) -> bool:
-    """The mode must be constant."""
-    return node.string("mode", "constant") == "constant"
-
-
 def attribute_of(number: float, element: Attribute) -> Attribute:
     """A number as an attribute of the dtype."""
     if isinstance(element, AnyFloat):
@@ -94,12 +89,10 @@ def _pads(node: Node) -> tuple[list[int], list[int]]:
     return low, high
 
 
-@lowers("Pad", needs=[constant_mode, constant("Pads, value and axes", 1, 2, 3)])
+@lowers("Pad", needs=[constant("Pads, value and axes", 1, 2, 3)])
 def lower_pad(node: Node) -> SSAValue:
-    """A border; negative pads cut off instead."""
+    """A border of one value or, axis by axis, of copied slices; negative pads cut off instead."""
     low, high = _pads(node)
-    array = node.constant(2)
-    number = node.op.attribute("value", 0.0) if array is None or array.size == 0 else array.reshape(-1)[0]
     x = node.x
     if min(*low, *high) < 0:
         starts = [max(0, -p) for p in low]
@@ -108,7 +101,39 @@ def lower_pad(node: Node) -> SSAValue:
     low, high = [max(0, p) for p in low], [max(0, p) for p in high]
     if not any(low) and not any(high):
         return x
-    return node.emit(graph.PadOp(x, low, high, attribute_of(number, node.element)))
+    mode = node.string("mode", "constant")
+    if mode == "constant":
+        array = node.constant(2)
+        number = node.op.attribute("value", 0.0) if array is None or array.size == 0 else array.reshape(-1)[0]
+        return node.emit(graph.PadOp(x, low, high, attribute_of(number, node.element)))
+    for axis, (before, behind) in enumerate(zip(low, high, strict=True)):
+        x = _copied_border(node, x, axis, before, behind, mode)
+    return x
+
+
+def _copied_border(node: Node, x: SSAValue, axis: int, before: int, behind: int, mode: str) -> SSAValue:
+    """One axis with a border out of the tensor itself: mirrored, the edge repeated, or wrapped around.
+
+    A border that is longer than what there is to copy violates `graph.slice`, and the node goes to the host.
+    """
+    shape = shape_of(x)
+    size = shape[axis]
+    # Where each border starts, and the step from one of its elements to the next.
+    borders = {
+        "reflect": ((before, -1), (size - 2, -1)),
+        "edge": ((0, 0), (size - 1, 0)),
+        "wrap": ((size - before, 1), (0, 1)),
+    }[mode]
+    parts = [x]
+    for count, (start, step), front in zip((before, behind), borders, (True, False), strict=True):
+        if count:
+            starts, sizes, steps = [0] * len(shape), list(shape), [1] * len(shape)
+            starts[axis], sizes[axis], steps[axis] = start, count if step else 1, step or 1
+            border = node.slice(x, starts, sizes, steps)
+            if not step:
+                border = node.emit(graph.ExpandOp(border, [*shape[:axis], count, *shape[axis + 1 :]]))
+            parts = [border, *parts] if front else [*parts, border]
+    return parts[0] if len(parts) == 1 else node.emit(graph.ConcatOp(parts, axis))
 
 
 @lowers("Shape")

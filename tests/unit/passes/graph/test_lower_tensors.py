@@ -105,6 +105,23 @@ PRODUCTS = [
     Case("Conv", [IMAGE, f(12, 1, 3, 3)], {"group": 6}),
 ]
 
+TRANSPOSED = [
+    Case("ConvTranspose", [f(1, 2, 3, 3)], {}, {1: f(2, 3, 3, 3)}),
+    Case("ConvTranspose", [f(2, 6, *size)], {**attrs, "group": group}, {1: f(6, m, *kernel), 2: f(m * group)})
+    for size, kernel, m, group, attrs in (
+        ((5, 4), (2, 2), 3, 1, {"strides": [2, 2]}),
+        ((5, 4), (3, 3), 3, 1, {"strides": [2, 2], "pads": [1, 1, 1, 1], "output_padding": [1, 1]}),
+        ((5, 4), (3, 2), 2, 3, {"strides": [1, 3], "pads": [1, 0, 0, 1]}),
+        ((5, 4), (4, 4), 1, 6, {"strides": [2, 2], "pads": [1, 1, 1, 1]}),
+        ((5, 4), (2, 2), 3, 1, {"strides": [3, 3], "output_padding": [1, 2]}),
+        ((5, 4), (3, 3), 3, 1, {"strides": [2, 2], "auto_pad": "SAME_UPPER"}),
+        ((5, 4), (3, 3), 3, 1, {"strides": [2, 2], "auto_pad": "SAME_LOWER"}),
+        ((5, 4), (3, 3), 3, 1, {"strides": [2, 2], "output_shape": [10, 8]}),
+        ((7,), (5,), 2, 1, {"strides": [2], "pads": [2, 1]}),
+        ((3, 4, 2), (2, 3, 2), 2, 1, {"strides": [2, 1, 2]}),
+    )
+]
+
 POOLS = (
     [
         Case(name, [f(2, 3, 10, 9)], {"kernel_shape": [3, 2], **attrs}, opset=19)
@@ -174,12 +191,25 @@ MOVEMENTS = [
     Case("Pad", [X], {}, {1: i64(1, -1, 2, 0, 1, -2), 2: np.asarray(3, np.float32)}),
     Case("Pad", [X], {}, {1: i64(1, 2), 2: np.asarray(-np.inf, np.float32), 3: i64(-1)}),
     Case("Pad", [X], {"pads": [0, 0, 1, 1, 0, 0], "value": 2.0}, opset=10),
+    *(
+        Case("Pad", [X], {"mode": mode}, {1: i64(*pads)}, opset=19)
+        for mode in ("reflect", "edge", "wrap")
+        for pads in ((0, 0, 2, 0, 0, 3), (1, 2, 0, 2, 1, 1), (0, -1, 1, 0, 2, 0))
+    ),
+    *(
+        Case("Resize", [f(1, 2, 3, 4)], attrs, {2: np.array([1, 1, *scales], np.float32)}, opset=13)
+        for scales in ((2, 3), (1, 2))
+        for attrs in ({}, {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"})
+    ),
+    Case("Resize", [f(1, 2, 3, 4)], {}, {3: i64(1, 2, 6, 12)}, opset=13),
+    Case("Resize", [f(1, 2, 3, 4)], {}, {1: np.array([1, 1, 2, 2], np.float32)}, opset=10),
+    Case("Upsample", [f(1, 2, 3, 4)], {}, {1: np.array([1, 1, 2, 2], np.float32)}, opset=9),
     Case("Shape", [X]),
     Case("Shape", [X], {"start": 1, "end": -1}),
     Case("Size", [X]),
 ]
 
-CASES = [*REDUCTIONS, *NORMALIZATIONS, *PRODUCTS, *POOLS, *MOVEMENTS]
+CASES = [*REDUCTIONS, *NORMALIZATIONS, *PRODUCTS, *TRANSPOSED, *POOLS, *MOVEMENTS]
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
