@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from vcc.dialects.origin import node_names
-from vcc.runtime.diagnostics import error
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.irdl.dominance import DominanceInfo
+
+from vcc.dialects.origin import node_names
+from vcc.runtime.diagnostics import error
 
 
 def check_dominance(module: ModuleOp) -> None:

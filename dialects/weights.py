@@ -14,7 +14,6 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
-from vcc.runtime.diagnostics import error
 from xdsl.context import Context
 from xdsl.dialect_interfaces import DialectInterface
 from xdsl.dialects import builtin
@@ -41,6 +40,8 @@ from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.traits import ConstantLike, Pure
 from xdsl.utils.exceptions import VerifyException
+
+from vcc.runtime.diagnostics import error
 
 #: Arrays of at most this many elements are written into the IR text.
 INLINE_LIMIT = 16

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import pytest
-from vcc.dialects.dominance import check_dominance
-from vcc.runtime.diagnostics import VccError
 from xdsl.context import Context
 from xdsl.dialects.builtin import Builtin, ModuleOp, i32
 from xdsl.dialects.cf import Cf
@@ -10,6 +8,9 @@ from xdsl.dialects.func import Func
 from xdsl.dialects.test import Test, TestOp
 from xdsl.ir import Block, Region
 from xdsl.parser import Parser
+
+from vcc.dialects.dominance import check_dominance
+from vcc.runtime.diagnostics import VccError
 
 
 def check(text: str) -> None:

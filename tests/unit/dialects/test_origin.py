@@ -1,9 +1,10 @@
 from __future__ import annotations
 
-from vcc.dialects.origin import add_value_names, fuse_locations, node_location, node_names, set_value_names, value_names
 from xdsl.dialects.builtin import UNKNOWN_LOC, ModuleOp, NameLoc, StringAttr, i32
 from xdsl.dialects.test import TestOp
 from xdsl.ir import Operation
+
+from vcc.dialects.origin import add_value_names, fuse_locations, node_location, node_names, set_value_names, value_names
 
 
 def op(*names: str, results: int = 1) -> Operation:

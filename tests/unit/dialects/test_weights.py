@@ -5,6 +5,12 @@ from io import StringIO
 import ml_dtypes
 import numpy as np
 import pytest
+from xdsl.context import Context
+from xdsl.dialects.builtin import DYNAMIC_INDEX, Builtin, DenseIntOrFPElementsAttr, ModuleOp, TensorType, f32
+from xdsl.parser import Parser
+from xdsl.printer import Printer
+from xdsl.utils.exceptions import VerifyException
+
 from vcc.dialects.weights import (
     ConstantOp,
     WeightAttr,
@@ -16,11 +22,6 @@ from vcc.dialects.weights import (
     store_of,
 )
 from vcc.runtime.diagnostics import VccError
-from xdsl.context import Context
-from xdsl.dialects.builtin import DYNAMIC_INDEX, Builtin, DenseIntOrFPElementsAttr, ModuleOp, TensorType, f32
-from xdsl.parser import Parser
-from xdsl.printer import Printer
-from xdsl.utils.exceptions import VerifyException
 
 
 @pytest.fixture

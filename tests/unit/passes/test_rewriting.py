@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import pytest
-from vcc.dialects.origin import node_location, node_names, set_value_names, value_names
-from vcc.passes.rewriting import UnsettledPatternsError, rewrite
-from vcc.runtime.diagnostics import VccError, error
 from xdsl.dialects.builtin import ModuleOp, StringAttr, i32
 from xdsl.dialects.test import TestOp, TestPureOp
 from xdsl.ir import Operation
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
+
+from vcc.dialects.origin import node_location, node_names, set_value_names, value_names
+from vcc.passes.rewriting import UnsettledPatternsError, rewrite
+from vcc.runtime.diagnostics import VccError, error
 
 
 def make(kind: str, node: str, *operands: Operation, value: str = "") -> Operation:
