@@ -1,0 +1,1 @@
+"""The encode phase: from IR to the image of a .vbin."""
