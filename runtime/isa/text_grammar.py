@@ -17,7 +17,7 @@ from vcc.runtime.isa.text_errors import Problems
 
 MAX_SYNTAX_ERRORS = 10
 _EXPRESSION = frozenset({"INT", "REG", "LPAR", "MINUS"})
-_STATEMENT = frozenset({"NAME", "REG", "WAIT", "SIGNAL", "BARRIER", "LOOP", "FORALL", "IF"})
+_STATEMENT = frozenset({"NAME", "MAX", "REG", "WAIT", "SIGNAL", "BARRIER", "LOOP", "FORALL", "IF"})
 _KEYWORDS = ("wait", "signal", "barrier", "loop", "forall", "if", "else")
 _DECLARATIONS = ("buf", "event", "sources", "taps")
 _WORDS = {

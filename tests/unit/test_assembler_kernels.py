@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from random_kernels import kernels
 
@@ -11,6 +12,8 @@ from vcc.runtime.isa.assembler import parse_instruction, parse_kernel_text
 from vcc.runtime.isa.disassembler import disassemble_kernel, instruction
 from vcc.runtime.isa.expr import Poly
 from vcc.runtime.isa.kernel import Immediate, Instr, Kernel, Let, Role, Scalar, View, instructions
+from vcc.runtime.isa.manual import example
+from vcc.runtime.isa.table import TABLE
 
 CONV = """
 kernel conv(x: gm f32[%n*%n] in, y: gm f32[%n] out, n: i64 1..64) {   ; a comment
@@ -86,3 +89,14 @@ def test_one_instruction_stands_alone():
     instr = parse_instruction(text)
     assert instr.operands["b"] == Immediate(0.5) and instr.domain[0].size == Poly.of("n")
     assert parse_instruction(instruction(instr)) == instr
+
+
+@pytest.mark.parametrize("before", ["%a = add 1, %n", "wait e[%n]", "copy {} t(), t() when=%n", "copy {} t(), 1"])
+def test_any_instruction_may_follow_an_expression(before: str):
+    """Some are also words that may come after an expression elsewhere."""
+    body = "\n".join(f"{before}\n{instruction(example(op))}" for op in TABLE)
+    names = {spec.role for op in TABLE for spec in op.operands} | {"t"}
+    buffers = "\n".join(f"buf {name}: ub f32[1]" for name in names)
+    head = f"kernel k(n: i64 0..9, first: i64 0..1) {{\n{buffers}\nevent e: S>V\n"
+    (kernel,) = parse_kernel_text(f"{head}{body}\n}}")
+    assert [s.op for s in instructions(kernel) if s.op != "copy"] == [op.name for op in TABLE if op.name != "copy"]
