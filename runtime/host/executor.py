@@ -50,14 +50,15 @@ class Executor:
             inputs = [a.copy() if any(np.may_share_memory(a, o) for o in outputs) else a for a in inputs]
         arena = self._spare.pop() if self._spare else allocate(host.arena_bytes)
         if engine.poisons:
-            arena.fill(GARBAGE)
-        memory = _Memory(inputs, [constant.data for constant in self._image.constants], outputs, arena)
+            for memory in (arena, *map(_bytes, outputs)):
+                memory.fill(GARBAGE)
+        places = _Memory(inputs, [constant.data for constant in self._image.constants], outputs, arena)
         for number, step in enumerate(host.steps):
             if isinstance(step, Launch):
                 kernel = self._kernels[step.kernel]
-                engine.launch(kernel, memory.arguments(kernel, step), step, number)
+                engine.launch(kernel, places.arguments(kernel, step), step, number)
             else:
-                self._call(number, step, memory, observer)
+                self._call(number, step, places, observer)
         self._spare.append(arena)
         return outputs
 

@@ -84,6 +84,15 @@ def test_an_output_may_be_an_input_array():
     assert np.array_equal(x, np.arange(8)[::-1])
 
 
+def test_what_no_kernel_writes_shows(image: Image, x: np.ndarray):
+    launch = Launch("addmul", (X, Ref(Space.CONST), Y, 5))
+    program = Program(
+        Image(image.kernels, HostProgram(image.host.inputs, image.host.outputs, (launch,)), image.constants)
+    )
+    (y,) = program.run([x])
+    assert np.isnan(y.reshape(-1)[5:]).all() and not np.isnan(y.reshape(-1)[:5]).any()
+
+
 @pytest.mark.parametrize(
     ("feeds", "message"),
     [
