@@ -21,6 +21,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from vcc.dialects.graph.base import is_bool, is_float, is_int
 from vcc.dialects.onnx import NodeOp, describe, is_static
+from vcc.dialects.weights import ConstantOp
 from vcc.passes.graph.lower import Lowering, Node, find_lowering
 from vcc.passes.graph.lower.host import host_call
 from vcc.passes.graph.lower.obstacles import (
@@ -39,13 +40,17 @@ _MACHINE_WIDTHS = frozenset({1, 8, 16, 32, 64})
 
 
 def machine_tensors(node: Node) -> bool:
-    """All tensors must be non-empty, of a dtype that the machine computes with."""
-    types = [value.type for value in (*node.present, *node.op.results) if isinstance(value.type, TensorType)]
-    for type in types:
+    """All tensors must be non-empty (but for constants), of a dtype that the machine computes with."""
+    for value in (*node.present, *node.op.results):
+        type = value.type
+        if not isinstance(type, TensorType):
+            continue
         element = type.element_type
         known = isinstance(element, IntegerType) and element.width.data in _MACHINE_WIDTHS
         number = is_float(element) and getattr(element, "bitwidth", 0) >= 16
-        if 0 in type.get_shape() or not (number or (known and (is_int(element) or is_bool(element)))):
+        if 0 in type.get_shape() and not isinstance(value.owner, ConstantOp):
+            return False
+        if not (number or (known and (is_int(element) or is_bool(element)))):
             return False
     return True
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from xdsl.ir import SSAValue
 
 from vcc.dialects import graph
+from vcc.dialects.graph import shape_of
 from vcc.passes.graph.lower.constraints import one_output
 from vcc.passes.graph.lower.node import Node
 from vcc.passes.graph.lower.registry import lowers
@@ -51,8 +52,9 @@ def lower_expand(node: Node) -> SSAValue:
 
 @lowers("Concat")
 def lower_concat(node: Node) -> SSAValue:
-    """The operands one behind the other."""
-    return node.emit(graph.ConcatOp(node.present, node.axis(node.int("axis", 1))))
+    """The operands one behind the other; empty ones add nothing."""
+    parts = [value for value in node.present if 0 not in shape_of(value)]
+    return node.emit(graph.ConcatOp(parts, node.axis(node.int("axis", 1))))
 
 
 @lowers("Split")

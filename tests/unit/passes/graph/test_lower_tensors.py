@@ -107,19 +107,21 @@ PRODUCTS = [
 
 TRANSPOSED = [
     Case("ConvTranspose", [f(1, 2, 3, 3)], {}, {1: f(2, 3, 3, 3)}),
-    Case("ConvTranspose", [f(2, 6, *size)], {**attrs, "group": group}, {1: f(6, m, *kernel), 2: f(m * group)})
-    for size, kernel, m, group, attrs in (
-        ((5, 4), (2, 2), 3, 1, {"strides": [2, 2]}),
-        ((5, 4), (3, 3), 3, 1, {"strides": [2, 2], "pads": [1, 1, 1, 1], "output_padding": [1, 1]}),
-        ((5, 4), (3, 2), 2, 3, {"strides": [1, 3], "pads": [1, 0, 0, 1]}),
-        ((5, 4), (4, 4), 1, 6, {"strides": [2, 2], "pads": [1, 1, 1, 1]}),
-        ((5, 4), (2, 2), 3, 1, {"strides": [3, 3], "output_padding": [1, 2]}),
-        ((5, 4), (3, 3), 3, 1, {"strides": [2, 2], "auto_pad": "SAME_UPPER"}),
-        ((5, 4), (3, 3), 3, 1, {"strides": [2, 2], "auto_pad": "SAME_LOWER"}),
-        ((5, 4), (3, 3), 3, 1, {"strides": [2, 2], "output_shape": [10, 8]}),
-        ((7,), (5,), 2, 1, {"strides": [2], "pads": [2, 1]}),
-        ((3, 4, 2), (2, 3, 2), 2, 1, {"strides": [2, 1, 2]}),
-    )
+    *(
+        Case("ConvTranspose", [f(2, 6, *size)], {**attrs, "group": group}, {1: f(6, m, *kernel), 2: f(m * group)})
+        for size, kernel, m, group, attrs in (
+            ((5, 4), (2, 2), 3, 1, {"strides": [2, 2]}),
+            ((5, 4), (3, 3), 3, 1, {"strides": [2, 2], "pads": [1, 1, 1, 1], "output_padding": [1, 1]}),
+            ((5, 4), (3, 2), 2, 3, {"strides": [1, 3], "pads": [1, 0, 0, 1]}),
+            ((5, 4), (4, 4), 1, 6, {"strides": [2, 2], "pads": [1, 1, 1, 1]}),
+            ((5, 4), (2, 2), 3, 1, {"strides": [3, 3], "output_padding": [1, 2]}),
+            ((5, 4), (3, 3), 3, 1, {"strides": [2, 2], "auto_pad": "SAME_UPPER"}),
+            ((5, 4), (3, 3), 3, 1, {"strides": [2, 2], "auto_pad": "SAME_LOWER"}),
+            ((5, 4), (3, 3), 3, 1, {"strides": [2, 2], "output_shape": [10, 8]}),
+            ((7,), (5,), 2, 1, {"strides": [2], "pads": [2, 1]}),
+            ((3, 4, 2), (2, 3, 2), 2, 1, {"strides": [2, 1, 2]}),
+        )
+    ),
 ]
 
 POOLS = (
@@ -202,6 +204,8 @@ MOVEMENTS = [
         for attrs in ({}, {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"})
     ),
     Case("Resize", [f(1, 2, 3, 4)], {}, {3: i64(1, 2, 6, 12)}, opset=13),
+    Case("Resize", [f(1, 2, 3, 4)], {}, {1: f(0), 2: np.array([1, 1, 2, 2], np.float32)}, opset=11),
+    Case("Concat", [X], {"axis": 1}, {1: f(3, 0, 5)}),
     Case("Resize", [f(1, 2, 3, 4)], {}, {1: np.array([1, 1, 2, 2], np.float32)}, opset=10),
     Case("Upsample", [f(1, 2, 3, 4)], {}, {1: np.array([1, 1, 2, 2], np.float32)}, opset=9),
     Case("Shape", [X]),
