@@ -26,13 +26,6 @@ HEADER = struct.Struct("<8sIIQI36x")
 #: kind, checksum, offset, size, padding.
 SECTION = struct.Struct("<IIQQ8x")
 
-#: Structured control flow nests no deeper: a reader recurses.
-MAX_NESTING = 64
-#: Bounds on one Poly, so that evaluating one takes bounded time.
-MAX_TERMS = 256
-MAX_FACTORS = 16
-MAX_RANK = 32
-
 
 class Section(IntEnum):
     """The kinds of sections, in file order; each occurs exactly once."""

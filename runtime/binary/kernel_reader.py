@@ -7,10 +7,6 @@ from dataclasses import dataclass
 
 from vcc.runtime.binary.format import (
     LOOP_KINDS,
-    MAX_FACTORS,
-    MAX_NESTING,
-    MAX_RANK,
-    MAX_TERMS,
     MEMORIES,
     MODES,
     PIPES,
@@ -46,6 +42,7 @@ from vcc.runtime.isa.kernel import (
     TensorParam,
     View,
 )
+from vcc.runtime.isa.limits import MAX_FACTORS, MAX_NESTING, MAX_RANK, MAX_TERMS
 from vcc.runtime.isa.table import BY_OPCODE, AttrSpec, OperandSpec
 
 MAX_SIZE = 1 << 48

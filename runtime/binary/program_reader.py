@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vcc.runtime.binary.format import MAX_RANK, SPACES, DamagedError, align
+from vcc.runtime.binary.format import SPACES, DamagedError, align
 from vcc.runtime.binary.image import Constant, LiveRange, Value
 from vcc.runtime.binary.program_writer import HOST_CALL, INTEGER, LAUNCH, OMITTED, PLACE
 from vcc.runtime.binary.words import WordReader
 from vcc.runtime.isa.host import HostCall, HostProgram, HostTensor, Launch, Ref, Step, TensorSpec
+from vcc.runtime.isa.limits import MAX_RANK
 
 MAX_SIZE = 1 << 48
 

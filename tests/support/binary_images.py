@@ -30,10 +30,9 @@ def example_image() -> Image:
         Constant("last", np.array([7], np.uint8)),
     )
     place = Ref(Space.ARENA, 0, 64)
-    call = HostCall(
-        "ai.onnx", "TopK", 11, b"\x08\x01node", (HostTensor(place, F32, (1, 8)), HostTensor(None, F32, ())),
-        (HostTensor(Ref(Space.OUTPUT, 1), BY_NAME["i64"], (1, 3)),), (1,), (1, -1), "no kernel",
-    )  # fmt: skip
+    operands = (HostTensor(place, F32, (1, 8)), HostTensor(None, F32, ()))
+    results = (HostTensor(Ref(Space.OUTPUT, 1), BY_NAME["i64"], (1, 3)), HostTensor(None, F32, (1, 3)))
+    call = HostCall("ai.onnx", "TopK", 11, b"\x08\x01node", operands, results, (1,), (1, -1), "no kernel")
     launch = Launch("conv", (Ref(Space.INPUT), Ref(Space.CONST), Ref(Space.OUTPUT), 1), ((0, 1),))
     host = HostProgram(
         (TensorSpec("image", F32, (1, 16, 56, 56)),),

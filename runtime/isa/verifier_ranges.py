@@ -1,0 +1,198 @@
+"""What is known about registers at each place of a kernel, and bounds of expressions that follow from it.
+
+A register has an interval and, which is sharper, expressions over earlier registers that it is not below or above: in
+`loop %c = 0..%C1`, `%c` is at most `%C1 - 1`, so `%C1*64 - %c*64` is at least 64 whatever `%C1` is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from vcc.runtime.isa.expr import Interval, Poly, scalar_fold
+from vcc.runtime.isa.kernel import Forall, If, Kernel, Let, Loop, ScalarLoad, ScalarParam, Statement, TensorParam
+
+Bounds = tuple[Poly, ...]
+#: Registers are 64 bits wide; of one that may overflow nothing more is known.
+LOWEST, HIGHEST = -(1 << 63), (1 << 63) - 1
+#: Expressions of more terms are not made: hostile kernels would make them grow without end.
+MAX_TERMS = 2048
+#: How many ways of bounding one expression are tried.
+MAX_TRIES = 32
+BOOLEANS = ("eq", "ne", "lt", "le", "gt", "ge", "and", "or")
+
+
+@dataclass(frozen=True)
+class Range:
+    """A register lies in `interval` and is at least each of `lows` and at most each of `highs`."""
+
+    interval: Interval
+    lows: Bounds
+    highs: Bounds
+
+
+class Scope:
+    """The registers defined at a place, in the order of their definition."""
+
+    def __init__(self, ranges: Mapping[str, Range]):
+        self.ranges = dict(ranges)
+        self.intervals = {name: entry.interval for name, entry in self.ranges.items()}
+
+    def extend(self, name: str, entry: Range) -> Scope:
+        """This scope and one more register."""
+        return Scope({**self.ranges, name: entry})
+
+    def minimum(self, poly: Poly) -> int:
+        """A number that the expression is never below."""
+        return self._search(poly, list(self.ranges), None, [1])
+
+    def never_negative(self, poly: Poly) -> bool:
+        """Whether the expression is proven to be at least 0; tries harder than `minimum`."""
+        return self._search(poly, list(self.ranges), 0, [MAX_TRIES]) >= 0
+
+    def _search(self, poly: Poly, names: list[str], enough: int | None, budget: list[int]) -> int:
+        """The best lower bound found by replacing registers, the last defined first, by their bounds.
+
+        Of several bounds the one that looks best goes first; others are tried while `budget` lasts and the result is
+        below `enough`.
+        """
+        best = poly.interval(self.intervals)[0]
+        while names and (enough is None or best < enough):
+            name = names.pop()
+            choices = self._eliminate(poly, name) if name in poly.registers else []
+            for other in choices[1:]:
+                if enough is not None and best < enough and budget[0] > 1:
+                    budget[0] -= 1
+                    best = max(best, self._search(other, names.copy(), enough, budget))
+            if choices:
+                poly = choices[0]
+                best = max(best, poly.interval(self.intervals)[0])
+        return best
+
+    def maximum(self, poly: Poly) -> int:
+        """A number that the expression is never above."""
+        return -self.minimum(-poly)
+
+    def _eliminate(self, poly: Poly, name: str) -> list[Poly]:
+        """Expressions without the register that are nowhere above this one, the largest first."""
+        factor: dict[tuple[str, ...], int] = {}
+        rest: dict[tuple[str, ...], int] = {}
+        for monomial, coefficient in poly.terms:
+            count = monomial.count(name)
+            if count > 1:
+                return []
+            if count:
+                at = monomial.index(name)
+                factor[monomial[:at] + monomial[at + 1 :]] = coefficient
+            else:
+                rest[monomial] = coefficient
+        slope = Poly.collect(factor)
+        low, high = slope.interval(self.intervals)
+        options = self.ranges[name].lows if low >= 0 else self.ranges[name].highs if high <= 0 else ()
+        options = tuple(option for option in options if len(slope.terms) * len(option.terms) <= MAX_TERMS)
+        candidates = [Poly.collect(rest) + slope * option for option in options]
+        return sorted(candidates, key=lambda candidate: candidate.interval(self.intervals)[0], reverse=True)
+
+
+def constant_range(low: int, high: int) -> Range:
+    """The range of a register of which only constant bounds are known."""
+    return Range((low, high), (Poly.of(low),), (Poly.of(high),))
+
+
+def between(scope: Scope, lows: Bounds, highs: Bounds) -> Range:
+    """The range between expressions over the scope; its interval is empty (low > high) where they contradict."""
+    low = max(scope.minimum(poly) for poly in lows)
+    high = min(scope.maximum(poly) for poly in highs)
+    low, high = max(low, LOWEST), min(high, HIGHEST)
+    return Range((low, high), _with(lows, low), _with(highs, high))
+
+
+def _with(bounds: Bounds, constant: int) -> Bounds:
+    """The symbolic bounds first: of equally good ones the one that may cancel is tried."""
+    symbolic = tuple(poly for poly in bounds if poly.constant is None)
+    return (*symbolic, Poly.of(constant))
+
+
+def scoped(kernel: Kernel, fixed: Mapping[str, int] | None = None) -> Iterator[tuple[Statement, Scope]]:
+    """Every statement that may run, with its scope; `fixed` gives scalar parameters that are known.
+
+    The kernel's names must have been checked.
+    """
+    known = fixed or {}
+    ranges = {
+        p.name: constant_range(known.get(p.name, p.low), known.get(p.name, p.high))
+        for p in kernel.params
+        if isinstance(p, ScalarParam)
+    }
+    tensors = {p.name: p for p in kernel.params if isinstance(p, TensorParam)}
+    yield from _walk(kernel.body, Scope(ranges), tensors)
+
+
+def _walk(
+    body: tuple[Statement, ...], scope: Scope, tensors: Mapping[str, TensorParam]
+) -> Iterator[tuple[Statement, Scope]]:
+    for statement in body:
+        yield statement, scope
+        match statement:
+            case Let(register):
+                entry = _let(statement, scope)
+                fits = entry.interval[0] >= LOWEST and entry.interval[1] <= HIGHEST
+                scope = scope.extend(register, entry if fits else constant_range(LOWEST, HIGHEST))
+            case ScalarLoad(register, param):
+                bits, unsigned = 8 * tensors[param].dtype.size, tensors[param].dtype.kind == "u"
+                span = (0, (1 << bits) - 1) if unsigned else (-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
+                scope = scope.extend(register, constant_range(*span))
+            case Loop(register, low, high, _, _, inner):
+                yield from _inside(((register, low, high),), inner, scope, tensors)
+            case Forall(ranges, inner):
+                yield from _inside(ranges, inner, scope, tensors)
+            case If(condition, then, orelse):
+                if condition.constant != 0:
+                    yield from _walk(then, scope, tensors)
+                if not condition.constant:
+                    yield from _walk(orelse, scope, tensors)
+            case _:
+                pass
+
+
+def _inside(
+    ranges: tuple[tuple[str, Poly, Poly], ...],
+    body: tuple[Statement, ...],
+    scope: Scope,
+    tensors: Mapping[str, TensorParam],
+) -> Iterator[tuple[Statement, Scope]]:
+    for register, low, high in ranges:
+        entry = between(scope, (low,), (high - 1,))
+        if entry.interval[0] > entry.interval[1]:
+            return  # never runs
+        scope = scope.extend(register, entry)
+    yield from _walk(body, scope, tensors)
+
+
+def _let(let: Let, scope: Scope) -> Range:
+    args = let.args
+    spans = [(scope.minimum(arg), scope.maximum(arg)) for arg in args]
+    (a, b), (c, d) = spans
+    match let.fn:
+        case "add" | "mul":
+            if len(args[0].terms) * len(args[1].terms) > MAX_TERMS:
+                return constant_range(LOWEST, HIGHEST)
+            exact = args[0] + args[1] if let.fn == "add" else args[0] * args[1]
+            return Range((scope.minimum(exact), scope.maximum(exact)), (exact,), (exact,))
+        case "min":
+            return Range((min(a, c), min(b, d)), (Poly.of(min(a, c)),), _with(args, min(b, d)))
+        case "max":
+            return Range((max(a, c), max(b, d)), _with(args, max(a, c)), (Poly.of(max(b, d)),))
+        case "div" if c > 0 or d < 0:
+            corners = [scalar_fold("div", [x, y]) for x in (a, b) for y in (c, d)]
+            return constant_range(min(corners), max(corners))
+        case "mod" if c > 0:
+            if a >= 0:
+                high = min(b, d - 1)
+                return Range((0, high), (Poly(),), _with((args[0], args[1] - 1), high))
+            return Range((0, d - 1), (Poly(),), _with((args[1] - 1,), d - 1))
+        case fn if fn in BOOLEANS:
+            return constant_range(0, 1)
+        case _:  # a divisor that may be zero or negative
+            reach = max(abs(edge) for span in spans for edge in span)
+            return constant_range(-reach, reach)
