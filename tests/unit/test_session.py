@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import onnx.helper
 import pytest
@@ -11,7 +13,7 @@ from vcc.runtime.diagnostics import VccError
 from vcc.runtime.isa.assembler import parse_kernel_text
 from vcc.runtime.isa.dtypes import BY_NAME
 from vcc.runtime.isa.host import HostCall, HostProgram, HostTensor, Launch, Ref, Space, TensorSpec
-from vcc.runtime.session import Program
+from vcc.runtime.session import Program, load
 
 F32 = BY_NAME["f32"]
 KERNEL = """
@@ -60,6 +62,21 @@ def test_a_program_runs_launches_and_host_calls(image: Image, x: np.ndarray):
     (by_position,) = program.run([x])
     assert np.array_equal(by_name, expected(x)) and np.array_equal(by_position, expected(x))
     assert by_name is not by_position and np.array_equal(x, before)
+
+
+def test_a_saved_program_is_loaded_and_runs(image: Image, x: np.ndarray, tmp_path: Path):
+    Program(image).save(tmp_path / "p.vbin")
+    program = load(tmp_path / "p.vbin")
+    assert program.inputs == image.host.inputs and program.outputs == image.host.outputs
+    assert np.array_equal(program.run([x])[0], expected(x))
+
+
+def test_a_program_that_is_not_sound_is_not_loaded(image: Image, tmp_path: Path):
+    (kernel,) = parse_kernel_text(KERNEL.replace("store {j: %n max 64} y(1)", "store {j: %n max 64} y[1](1)"))
+    Program(Image((kernel,), image.host, image.constants, image.nodes, image.values)).save(tmp_path / "p.vbin")
+    with pytest.raises(VccError) as caught:
+        load(tmp_path / "p.vbin")
+    assert caught.value.diagnostics[0].code == "E0302"
 
 
 def test_inputs_may_be_strided_and_outputs_the_callers(image: Image, x: np.ndarray):
