@@ -88,7 +88,7 @@ class KernelOp(IRDLOperation):
     @classmethod
     def parse(cls, parser: Parser) -> KernelOp:
         name = parser.parse_symbol_name()
-        args = parser.parse_comma_separated_list(parser.Delimiter.PAREN, parser.parse_argument)
+        args = parser.parse_comma_separated_list(parser.Delimiter.PAREN, lambda: _located_argument(parser))
         parser.parse_keyword("sources")
         sources = parser.parse_integer()
         parser.parse_keyword("taps")
@@ -99,6 +99,13 @@ class KernelOp(IRDLOperation):
         if attributes is not None:
             op.attributes |= attributes.data
         return op
+
+
+def _located_argument(parser: Parser) -> Parser.Argument:
+    argument = parser.parse_argument()
+    # Written with every argument when locations are; it says nothing, since nodes are the instructions' locations.
+    parser.parse_optional_location()
+    return argument
 
 
 @irdl_op_definition
