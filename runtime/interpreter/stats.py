@@ -42,7 +42,7 @@ class Stats:
     def count(self, kernel: str, nodes: Sequence[str], step: Step, numbers: Numbers) -> None:
         """Count one executed instruction."""
         sources = step.instr.sources
-        node = " + ".join(nodes[i] if i < len(nodes) else f"#{i}" for i in sources) if sources else ""
+        node = " + ".join(dict.fromkeys(nodes[i] if i < len(nodes) else f"#{i}" for i in sources))
         key = (self.launch, kernel, step.pipe.value, node)
         total = self.counts.setdefault(key, Counts())
         total.instructions += 1

@@ -30,7 +30,7 @@ def trapped(
         if used:
             text += "\n  registers: " + ", ".join(f"%{name}={values[name]}" for name in used)
         if isinstance(statement, Instr):
-            node = ", ".join(nodes[i] for i in statement.sources if i < len(nodes))
+            node = ", ".join(dict.fromkeys(nodes[i] for i in statement.sources if i < len(nodes)))
     return error("E0401", text, node=node)
 
 
