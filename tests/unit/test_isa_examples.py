@@ -14,6 +14,8 @@ from vcc.runtime.interpreter.kernel import run_kernel
 from vcc.runtime.isa.assembler import parse_kernel_text
 from vcc.runtime.isa.disassembler import disassemble_kernel
 from vcc.runtime.isa.kernel import Kernel
+from vcc.runtime.isa.verifier import verify_kernel
+from vcc.runtime.native.engine import NativeKernel, compile_kernel
 
 Array = NDArray[Any]
 Arguments = dict[str, Array | int]
@@ -31,6 +33,16 @@ def example(file: str, kernel: str = "") -> Kernel:
 
 
 ALL = [k for path in sorted(EXAMPLES.glob("*.vasm")) for k in parse_kernel_text(path.read_text(), str(path))]
+
+
+_compiled: dict[str, NativeKernel] = {}
+
+
+def native(kernel: Kernel) -> NativeKernel:
+    """The kernel's machine code, made once."""
+    if kernel.name not in _compiled:
+        _compiled[kernel.name] = compile_kernel(kernel)
+    return _compiled[kernel.name]
 
 
 def values(*shape: int, seed: int = 0) -> Array:
@@ -139,6 +151,19 @@ def test_buffers_have_places_of_their_own_in_vn1(kernel: Kernel):
             assert buffer.address is not None and buffer.address >= end
             end = buffer.address + buffer.slots * buffer.slot_bytes
         assert end <= size
+
+
+@pytest.mark.parametrize("kernel", ALL, ids=lambda kernel: kernel.name)
+def test_examples_keep_the_rules(kernel: Kernel):
+    assert verify_kernel(kernel, None) == []
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_native_engine_agrees(name: str):
+    kernel, args, expected = CASES[name]()
+    y = np.full(expected.shape, np.nan, np.float32)
+    native(kernel).launch({**args, "y": y}, threads=2)
+    np.testing.assert_allclose(y, expected, rtol=2e-5, atol=2e-5)
 
 
 @pytest.mark.parametrize("kernel", ALL, ids=lambda kernel: kernel.name)
