@@ -44,7 +44,7 @@ class FoldBatchnorm(ModulePass):
 
 def along_axis(array: Array, shape: tuple[int, ...], axis: int) -> Array | None:
     """A constant that varies along one axis of a tensor alone, as a float64 vector of the axis's size; else None."""
-    if array.ndim > len(shape):
+    if array.ndim > len(shape) or not 0 <= axis < len(shape):
         return None
     aligned = array.reshape((1,) * (len(shape) - array.ndim) + array.shape)
     if any(size != 1 for i, size in enumerate(aligned.shape) if i != axis):

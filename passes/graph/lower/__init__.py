@@ -15,6 +15,7 @@ from vcc.passes.graph.lower import (
     normalization,
     parts,
     pooling,
+    quantization,
     reduction,
     resize,
     softmax,
@@ -38,6 +39,7 @@ FAMILIES = (
     resize,
     movement,
     parts,
+    quantization,
 )
 
 __all__ = ["FAMILIES", "Lowering", "Node", "all_lowerings", "describe", "find_lowering"]

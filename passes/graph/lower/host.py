@@ -27,11 +27,14 @@ def host_runs(domain: str, op_type: str, version: int) -> bool:
         return False
     if schema.has_function or schema.has_context_dependent_function:
         return True
-    load: Any = {"": load_op, "ai.onnx.ml": load_ml_op}.get(domain)
-    if load is None:
-        return False
     try:
-        load(domain, op_type, version, evaluator_cls=ReferenceEvaluator)
+        if domain == "":
+            load: Any = load_op
+            load(domain, op_type, version, evaluator_cls=ReferenceEvaluator)
+        elif domain == "ai.onnx.ml":
+            load_ml_op(domain, op_type, version)
+        else:
+            return False
     except (NotImplementedError, RuntimeError, ValueError):
         return False
     return True

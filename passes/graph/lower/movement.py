@@ -91,8 +91,9 @@ def lower_depth_to_space(node: Node) -> SSAValue:
 
 @lowers("SpaceToDepth")
 def lower_space_to_depth(node: Node) -> SSAValue:
-    """Blocks of pixels to channels."""
+    """Blocks of pixels to channels, in the order DCR (the default) or CRD."""
     n, c, h, w = node.shape(0)
     b = node.int("blocksize", 1)
     split = node.reshape(node.x, (n, c, h // b, b, w // b, b))
-    return node.reshape(node.transpose(split, (0, 3, 5, 1, 2, 4)), (n, c * b * b, h // b, w // b))
+    perm = (0, 3, 5, 1, 2, 4) if node.string("mode", "DCR") == "DCR" else (0, 1, 3, 5, 2, 4)
+    return node.reshape(node.transpose(split, perm), (n, c * b * b, h // b, w // b))

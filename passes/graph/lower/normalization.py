@@ -118,9 +118,10 @@ def lower_mean_variance_normalization(node: Node) -> SSAValue:
 
 @lowers("LpNormalization", needs=[float_tensors])
 def lower_lp_normalization(node: Node) -> SSAValue:
-    """x divided by its p-norm along the axis."""
+    """x divided by its p-norm along the axis; where that is zero, so is x, and it stays zero."""
     norm = p_norm(node, node.x, node.int("p", 2), [node.axis(node.int("axis", -1))])
-    return node.binary("div", node.x, norm)
+    divisor = node.select(node.compare("eq", norm, node.scalar(0)), node.scalar(1), norm)
+    return node.binary("div", node.x, divisor)
 
 
 @lowers("LRN", needs=[float_tensors])

@@ -56,6 +56,7 @@ NORMALIZATIONS = [
     Case("LayerNormalization", [X, f(5), f(5)]),
     Case("LayerNormalization", [X, f(4, 5)], {"axis": 1, "epsilon": 1e-2}),
     Case("LayerNormalization", [X, f(5), f(5)], {"axis": 1}),
+    Case("LpNormalization", [np.zeros((2, 3), np.float32)]),
     *(Case("LRN", [IMAGE], {"size": size, "alpha": 0.3, "bias": 2.0}) for size in (1, 3, 5)),
     Case("MeanVarianceNormalization", [IMAGE], opset=13),
     *(Case("LpNormalization", [X], {"p": p, "axis": axis}) for p in (1, 2) for axis in (0, -1)),
@@ -213,7 +214,18 @@ MOVEMENTS = [
     Case("Size", [X]),
 ]
 
-CASES = [*REDUCTIONS, *NORMALIZATIONS, *PRODUCTS, *TRANSPOSED, *POOLS, *MOVEMENTS]
+U8 = RNG.integers(0, 256, (2, 3, 4)).astype(np.uint8)
+QUANTISED = [
+    Case("QuantizeLinear", [f(2, 3, 4) * 9, np.asarray(0.3, np.float32), np.asarray(7, np.uint8)]),
+    Case("QuantizeLinear", [f(2, 3, 4) * 9, np.asarray(0.01, np.float32), np.asarray(-3, np.int8)]),
+    Case("QuantizeLinear", [f(2, 3, 4), np.abs(f(3)) + 0.1, np.array([1, 0, 5], np.uint8)], {"axis": 1}),
+    Case("QuantizeLinear", [f(2, 3, 4), np.abs(f(4)) + 0.1], {"axis": -1}),
+    Case("DequantizeLinear", [U8, np.asarray(0.3, np.float32), np.asarray(7, np.uint8)]),
+    Case("DequantizeLinear", [U8.astype(np.int8), np.abs(f(3)) + 0.1, np.array([1, 0, 5], np.int8)], {"axis": 1}),
+    Case("DequantizeLinear", [U8.astype(np.int32) * 9, np.asarray(0.3, np.float32)]),
+]
+
+CASES = [*QUANTISED, *REDUCTIONS, *NORMALIZATIONS, *PRODUCTS, *TRANSPOSED, *POOLS, *MOVEMENTS]
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

@@ -150,3 +150,8 @@ def test_cse_merges_operations_that_name_different_values_and_keeps_all_names():
     relu = next(op for op in module.walk() if op.name == "graph.unary")
     assert value_names(relu.results[0]) == ("a", "b")
     assert node_names(relu) == ("n_a", "n_b")
+
+
+def test_scalars_are_left_alone_by_batch_norm_folding():
+    nodes = [node("ReduceSum", "x", "a", keepdims=0), node("Add", "a s", "b"), node("Mul", "b s", "y")]
+    before_and_after(model(nodes, (2, 2), {"s": np.float32(3)}), FoldBatchnorm())

@@ -1,0 +1,66 @@
+"""Quantisation and dequantisation, per tensor or per axis, as rounding, scaling and casts."""
+
+from __future__ import annotations
+
+import numpy as np
+from xdsl.ir import SSAValue
+
+from vcc.dialects.graph import shape_of, tensor_of
+from vcc.dialects.graph.base import is_float
+from vcc.dialects.weights import numpy_dtype_of
+from vcc.passes.graph.lower.node import Node
+from vcc.passes.graph.lower.registry import lowers
+
+
+def one_scale_per_axis(node: Node) -> bool:
+    """The scale must be a number, or one per position along the axis: no blocks."""
+    return node.int("block_size", 0) == 0 and len(node.shape(1)) <= 1
+
+
+def f32_scale(node: Node) -> bool:
+    """The scale must be f32, and so must what is quantised."""
+    quantised = [node.element] if node.op_type == "QuantizeLinear" else [node.result_type(0).element_type]
+    return all(is_float(each) for each in quantised) and node.dtype(1) == np.float32
+
+
+def small_integers(node: Node) -> bool:
+    """The quantised dtype must be an integer of 8 or 16 bits, or i32 without a zero point."""
+    quantised = node.result_type(0).element_type if node.op_type == "QuantizeLinear" else node.element
+    dtype = numpy_dtype_of(quantised)
+    return dtype.kind in "iu" and (dtype.itemsize <= 2 or (node.op_type != "QuantizeLinear" and node.input(2) is None))
+
+
+def along(node: Node, value: SSAValue) -> SSAValue:
+    """A vector with one element per position of the axis, shaped to broadcast; scalars as they are."""
+    shape = shape_of(value)
+    if shape in ((), (1,)):
+        return node.reshape(value, ())
+    rank = len(node.shape(0))
+    axis = node.axis(node.int("axis", 1))
+    return node.reshape(value, (*(1,) * axis, *shape, *(1,) * (rank - axis - 1)))
+
+
+@lowers("QuantizeLinear", needs=[one_scale_per_axis, f32_scale, small_integers])
+def lower_quantize(node: Node) -> SSAValue:
+    """saturate(round(x / scale) + zero point), in f32, which holds all 16-bit integers."""
+    scale = along(node, node.required(1))
+    element = tensor_of(scale).element_type
+    result = node.unary("round", node.binary("div", node.cast(node.x, element), scale))
+    zero = node.input(2)
+    if zero is not None:
+        result = node.binary("add", result, along(node, node.cast(zero, element)))
+    target = node.result_type(0).element_type
+    info = np.iinfo(numpy_dtype_of(target))
+    clipped = node.binary("min", node.binary("max", result, node.scalar(info.min, scale)), node.scalar(info.max, scale))
+    return node.cast(clipped, target)
+
+
+@lowers("DequantizeLinear", needs=[one_scale_per_axis, f32_scale, small_integers])
+def lower_dequantize(node: Node) -> SSAValue:
+    """(x - zero point) * scale, in f32."""
+    scale = along(node, node.required(1))
+    element = tensor_of(scale).element_type
+    value, zero = node.cast(node.x, element), node.input(2)
+    if zero is not None:
+        value = node.binary("sub", value, along(node, node.cast(zero, element)))
+    return node.cast(node.binary("mul", value, scale), node.result_type(0).element_type)
