@@ -176,7 +176,7 @@ class Fusion:
             if value in mapping:
                 return
             op = value.owner
-            if isinstance(op, ConstantOp) and _is_number(op):
+            if isinstance(op, ConstantOp) and _is_number(op) and takes_number(user, value):
                 copy = op.clone()
                 copy.location = op.location
                 body.add_op(copy)
@@ -231,6 +231,13 @@ def _escaping(group: Sequence[Operation]) -> list[Operation]:
     """The operations of a group whose results are used outside it."""
     inside = set(group)
     return [op for op in group if any(use.operation not in inside for result in op.results for use in result.uses)]
+
+
+def takes_number(user: Operation, value: SSAValue) -> bool:
+    """Whether an operation's instruction can have a number in the place of an operand."""
+    if isinstance(user, graph.SelectOp):
+        return value is not user.condition
+    return isinstance(user, graph.BinaryOp | graph.CompareOp)
 
 
 def _is_number(op: ConstantOp) -> bool:
