@@ -91,11 +91,11 @@ def _event(event: Event) -> str:
 
 
 class _Body:
-    """Statements as lines; remembers the sources named last, so that a run of instructions is named once."""
+    """Statements as lines; remembers the names shown last, so that a run of instructions is named once."""
 
     def __init__(self, names: Names | None):
         self.names = names
-        self.named: tuple[int, ...] = ()
+        self.shown = ""
 
     def lines(self, body: tuple[Statement, ...], indent: str) -> Iterator[str]:
         for statement in body:
@@ -134,12 +134,13 @@ class _Body:
         yield f"{indent}}}"
 
     def _comment(self, instr: Instr, indent: str) -> Iterator[str]:
-        if self.names is None or instr.sources == self.named:
+        if self.names is None:
             return
-        self.named = instr.sources
         found = dict.fromkeys(name for source in instr.sources for name in self.names(source))
-        if found:
-            yield f"{indent}; {', '.join(quote(name)[1:-1] for name in found)}"
+        shown = ", ".join(quote(name)[1:-1] for name in found)
+        if shown and shown != self.shown:
+            self.shown = shown
+            yield f"{indent}; {shown}"
 
 
 def instruction(instr: Instr) -> str:
@@ -203,6 +204,8 @@ def disassemble(
     """
     from vcc.runtime.isa import text_print
 
-    parts = ("\n".join(text_print.directives(image)), "\n".join(text_print.constants(image.constants, path, offsets)),
-             *text_print.kernels(image, source), "\n".join(text_print.host(image)))  # fmt: skip
+    head, host = "\n".join(text_print.directives(image)), "\n".join(text_print.host(image))
+    constants = "\n".join(text_print.constants(image.constants, path, offsets))
+    # constants come last, as they are long and say little to a reader
+    parts = (head, *text_print.kernels(image, source), host, constants)
     return "\n".join(part.rstrip("\n") + "\n" for part in parts if part)
