@@ -31,7 +31,7 @@ from vcc.runtime.isa.kernel import (
     View,
 )
 from vcc.runtime.isa.table import OPS
-from vcc.runtime.isa.text_kernel import counts_used
+from vcc.runtime.isa.text_counts import counts_used
 
 if TYPE_CHECKING:
     from vcc.runtime.binary.image import Image

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
 from typing import Any, TypeVar, cast
 
 from lark import Token, Transformer, Tree, v_args
@@ -32,8 +31,8 @@ from vcc.runtime.isa.kernel import (
     Tap,
     TensorParam,
     View,
-    instructions,
 )
+from vcc.runtime.isa.text_counts import counts_used
 from vcc.runtime.isa.text_errors import Problems
 from vcc.runtime.isa.text_instr import Named, Signature, build_instr
 
@@ -298,10 +297,3 @@ def transform(builder: KernelBuilder, tree: Tree[Token]) -> Any:
         builder.problems.add(tree.meta.line if not tree.meta.empty else 1, 1, "nested too deeply")
         builder.problems.check()
         raise
-
-
-def counts_used(kernel: Kernel) -> tuple[int, int]:
-    """How many sources and taps a kernel's instructions use: one more than the largest number."""
-    found: Iterable[Instr] = list(instructions(kernel))
-    sources = max((number + 1 for instr in found for number in instr.sources), default=0)
-    return sources, max((instr.tap.value + 1 for instr in found if instr.tap), default=0)
