@@ -28,11 +28,15 @@ class HostWork:
 
 @dataclass(frozen=True)
 class Work:
-    """A model's work: operations and multiply-adds (MACs) on the machine, and every operator on the host."""
+    """A model's work: operations and multiply-adds (MACs) on the machine, and every operator on the host.
+
+    `node_macs` are the ONNX nodes with MACs on the machine, the dearest first.
+    """
 
     machine_ops: int
     machine_macs: int
     host: tuple[HostWork, ...]
+    node_macs: tuple[tuple[str, int], ...] = ()
 
     @property
     def host_macs(self) -> int:
@@ -53,13 +57,18 @@ def count_work(module: ModuleOp) -> Work:
     """Count the graph operations of a module; a constant is no work, a loop's body counts once."""
     ops, macs = 0, 0
     host: list[HostWork] = []
+    nodes: dict[str, int] = {}
     for op in module.walk():
         if isinstance(op, HostOp):
             host.append(_host_work(op))
         elif isinstance(op, GraphOp):
             ops += 1
-            macs += _macs(op)
-    return Work(ops, macs, tuple(host))
+            if own := _macs(op):
+                macs += own
+                name = ", ".join(node_names(op))
+                nodes[name] = nodes.get(name, 0) + own
+    dearest = sorted(nodes.items(), key=lambda item: -item[1])
+    return Work(ops, macs, tuple(host), tuple(dearest))
 
 
 def check_host_ops(module: ModuleOp, allowed: str) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 #: Rows of host operators that the summary shows before it counts the rest; `--report` has them all.
 SHOWN_HOST_OPS = 12
+SHOWN_NODES = 5
 
 
 def report(compilation: Compilation, image: Image) -> dict[str, Any]:
@@ -42,6 +43,7 @@ def report(compilation: Compilation, image: Image) -> dict[str, Any]:
             "host_macs": work.host_macs,
             "machine_share": work.machine_share,
             "host_ops": [asdict(each) for each in work.host],
+            "node_macs": dict(work.node_macs),
         }
     return found
 
@@ -68,6 +70,9 @@ def _print_work(facts: dict[str, Any]) -> None:
     macs = facts["machine_macs"] + facts["host_macs"]
     if macs:
         note(f"  work        {count_text(macs)} MACs, {100 * facts['machine_share']:.1f} % of them on the machine")
+    if facts["node_macs"]:
+        dearest = list(facts["node_macs"].items())[:SHOWN_NODES]
+        note(f"  dearest     {', '.join(f'{node} {100 * count / macs:.1f} %' for node, count in dearest)}")
     note(f"  operations  {facts['machine_ops']} on the machine, {len(host)} on the host")
     if host:
         kinds = Counter((each["op"], each["reason"]) for each in host)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
+from onnx import NodeProto
 
 from vcc.compiler.debug.reference_run import Reference
 
@@ -87,3 +88,20 @@ def _float_error(got: Array, want: Array) -> tuple[float, Array]:
     if error <= ABSOLUTE * usual.sum() ** 0.5:
         return (error / norm if norm > error else 0.0), differences
     return (error / norm if norm else float("inf")), differences
+
+
+def suspects(first: Comparison, compared: Iterable[Comparison], reference: Reference) -> list[NodeProto]:
+    """The nodes that may have made `first` wrong: its own, and those before it whose values were not compared.
+
+    In the model's order, the node of `first` last.
+    """
+    seen_values = {each.name for each in compared}
+    found: dict[int, NodeProto] = {}
+    waiting = [first.name]
+    while waiting:
+        maker = reference.makers.get(waiting.pop())
+        if maker is not None and id(maker) not in found:
+            found[id(maker)] = maker
+            waiting += [name for name in maker.input if name not in seen_values]
+    order = {id(maker): i for i, maker in enumerate(reference.makers.values())}
+    return sorted(found.values(), key=lambda node: order[id(node)])

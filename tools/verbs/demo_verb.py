@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 INK = " .:-=+*#%@"
-SHOWN = 3
+SHOWN = 5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,11 +61,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print_images(images: NDArray[np.float32], digits: NDArray[Any], probabilities: NDArray[Any]) -> None:
-    drawn = [draw(image[0]) for image in images[:SHOWN]]
+    # The first image of each of a few digits.
+    shown = [int((digits == digit).argmax()) for digit in sorted(set(digits.tolist()))][:SHOWN]
+    drawn = [draw(images[i, 0]) for i in shown]
     for lines in zip(*drawn, strict=True):
         print("   ".join(lines))
-    captions = [f"{digit} ({100 * row.max():.0f} %)" for digit, row in zip(digits, probabilities, strict=True)]
-    print("   ".join(caption.ljust(len(drawn[0][0])) for caption in captions[:SHOWN]))
+    captions = [f"{digits[i]} ({100 * probabilities[i].max():.0f} %)" for i in shown]
+    print("   ".join(caption.center(len(drawn[0][0])) for caption in captions))
 
 
 def draw(image: NDArray[np.float32]) -> list[str]:

@@ -11,7 +11,15 @@ from vcc.runtime.diagnostics import Diagnostic, Exit, error
 from vcc.tools.arguments import compile_options
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+    from onnx import NodeProto
+
     from vcc.compiler.debug.compare import Comparison
+    from vcc.runtime.session import Program
+
+    Array = NDArray[Any]
 
 SHOWN = 10
 
@@ -31,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare."""
-    from vcc.compiler.debug.compare import compare_runs
+    from vcc.compiler.debug.compare import compare_runs, suspects
     from vcc.compiler.debug.reference_run import has_onnxruntime, run_reference
     from vcc.tools.feeds import parse_seed, random_feeds, read_feeds
     from vcc.tools.files import is_binary
@@ -48,23 +56,44 @@ def run(args: argparse.Namespace) -> int:
     feeds = random_feeds(program.inputs, parse_seed("--random", args.random or ""), feeds)
     if not has_onnxruntime():
         note("onnxruntime is not installed: comparing with the reference implementation of the onnx package")
-    outputs, values = program.observe(feeds)
+    values, incomplete = observe(program, feeds)
     reference = run_reference(Path(args.file), feeds)
-    named = dict(zip((spec.name for spec in program.outputs), outputs, strict=True))
-    compared = compare_runs({**values, **named}, reference, args.tolerance)
+    compared = compare_runs(values, reference, args.tolerance)
+    if not compared:
+        raise error("E0105", f"{args.binary or 'the program'} has no value of {args.file}", help="was it made from it?")
     different = [each for each in compared if not each.matches]
-    fused = len(reference.values) - len(compared)
+    fused = len(reference.values) - len(compared) - len(incomplete)
     status = int(Exit.DIFFERS if different else Exit.OK)
     if args.format == "json":
-        content: dict[str, Any] = {"reference": reference.name, "compared": len(compared), "fused_away": fused}
+        content: dict[str, Any] = {
+            "reference": reference.name,
+            "compared": len(compared),
+            "fused_away": fused,
+            "incomplete": incomplete,
+        }
         print_json("diff", content | {"values": [asdict(each) for each in compared]}, status)
     else:
         print(f"{len(compared)} of {len(reference.values)} values compared with {reference.name}", end="")
         print(f", {len(different)} differ; {fused} were fused away and never exist")
+        if incomplete:
+            note(f"not compared, since the program writes only parts of them: {', '.join(incomplete)}")
         _print_rows(compared if args.all else sorted(compared, key=lambda each: -each.error)[:SHOWN], args.all)
     if different:
-        note(str(_diagnostic(different[0])))
+        note(str(_diagnostic(different[0], suspects(different[0], compared, reference))))
     return status
+
+
+def observe(program: Program, feeds: Mapping[str, Array]) -> tuple[dict[str, Array], list[str]]:
+    """Every ONNX value that a run on the interpreter computes, and the names of those it computes in part only."""
+    from vcc.runtime.host.executor import Executor
+    from vcc.runtime.interpreter.engine import InterpreterEngine
+    from vcc.runtime.interpreter.taps import TapCollector
+
+    engine, taps = InterpreterEngine(program.image), TapCollector(program.image)
+    engine.observer_of = taps.observer
+    outputs = Executor(program.image).run(feeds, engine, observer=taps.host)
+    named = dict(zip((spec.name for spec in program.outputs), outputs, strict=True))
+    return {**taps.values(), **named}, [name for name in taps.partial() if name not in named]
 
 
 def _print_rows(rows: list[Comparison], is_all: bool) -> None:
@@ -78,8 +107,10 @@ def _print_rows(rows: list[Comparison], is_all: bool) -> None:
     table(("", "error", "value", "node", "type"), cells)
 
 
-def _diagnostic(first: Comparison) -> Diagnostic:
+def _diagnostic(first: Comparison, nodes: list[NodeProto]) -> Diagnostic:
     what = f"'{first.name}' is the first value that differs: error {first.error:.3g}"
     if first.worst or first.got != first.want:
         what += f"; worst at [{', '.join(map(str, first.worst))}]: {first.got:.9g} instead of {first.want:.9g}"
-    return Diagnostic("E0501", what, first.node, first.op, first.type)
+    names = ", ".join(f"{node.name} ({node.op_type})" for node in nodes)
+    help = f"all values it is made from are right: the fault is in one of {names}" if len(nodes) > 1 else ""
+    return Diagnostic("E0501", what, first.node, first.op, first.type, help)

@@ -1,0 +1,92 @@
+"""`vcc.compile` and `vcc.InferenceSession`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+import vcc
+from vcc.compiler import demo
+
+images, labels = demo.test_images()
+
+
+def test_compile_save_load_run(tmp_path: Path):
+    program = vcc.compile(demo.model_path(), shapes={"image": (2, 1, 8, 8)})
+    assert [(spec.name, spec.shape) for spec in program.inputs] == [("image", (2, 1, 8, 8))]
+    assert [(spec.name, spec.shape) for spec in program.outputs] == [("probabilities", (2, 10))]
+    program.save(tmp_path / "d.vbin")
+    (first,) = program.run({"image": images[:2]})
+    (second,) = vcc.load(tmp_path / "d.vbin").run([images[:2]])
+    assert np.array_equal(first, second)
+    assert (first.argmax(axis=1) == labels[:2]).all()
+
+
+def test_a_model_may_be_bytes_or_a_message():
+    data = demo.model_path().read_bytes()
+    shapes = {"image": [1, 1, 8, 8]}
+    for model in (data, onnx.load_from_string(data), str(demo.model_path())):
+        assert vcc.compile(model, "vn1", shapes).run({"image": images[:1]})[0].shape == (1, 10)
+
+
+def test_errors_are_vcc_errors(tmp_path: Path):
+    with pytest.raises(vcc.VccError, match="E0104"):
+        vcc.compile(demo.model_path())
+    with pytest.raises(vcc.VccError, match="E0201"):
+        vcc.compile(demo.model_path(), "vn9")
+    with pytest.raises(vcc.VccError, match="E0202"):
+        vcc.compile(demo.model_path(), shapes={"image": [1, 1, 8, 8]}, host_ops="maybe")
+    with pytest.raises(vcc.VccError, match="E0204"):
+        vcc.compile(tmp_path / "none.onnx")
+
+
+def test_the_session_is_like_onnx_runtimes():
+    onnxruntime = pytest.importorskip("onnxruntime")
+    theirs = onnxruntime.InferenceSession(str(demo.model_path()), providers=["CPUExecutionProvider"])
+    ours = vcc.InferenceSession(str(demo.model_path()))
+    for mine, other in zip(
+        (*ours.get_inputs(), *ours.get_outputs()), (*theirs.get_inputs(), *theirs.get_outputs()), strict=True
+    ):
+        assert (mine.name, mine.shape, mine.type) == (other.name, other.shape, other.type)
+    for batch in (1, 3, 1):
+        feeds = {"image": images[:batch]}
+        (mine,), (other,) = ours.run(None, feeds), theirs.run(None, feeds)
+        assert np.linalg.norm(mine - other) <= 1e-5 * np.linalg.norm(other)
+    (named,) = ours.run(["probabilities"], {"image": images[:1]})
+    assert named.shape == (1, 10)
+
+
+def test_shapes_are_compiled_once_each(monkeypatch: pytest.MonkeyPatch):
+    session = vcc.InferenceSession(demo.model_path())
+    compiled: list[object] = []
+    real = session._compile  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(session, "_compile", lambda shapes: compiled.append(shapes) or real(shapes))
+    for batch in (1, 2, 1, 2):
+        session.run(None, {"image": images[:batch]})
+    assert compiled == [{"image": (1, 1, 8, 8)}, {"image": (2, 1, 8, 8)}]
+
+
+def test_a_session_loads_binaries(tmp_path: Path):
+    vcc.compile(demo.model_path(), shapes={"image": (1, 1, 8, 8)}).save(tmp_path / "d.vbin")
+    session = vcc.InferenceSession(tmp_path / "d.vbin")
+    assert session.get_inputs()[0].shape == [1, 1, 8, 8] and session.get_inputs()[0].type == "tensor(float)"
+    assert session.run(None, {"image": images[:1]})[0].argmax() == labels[0]
+
+
+def test_what_is_ignored_is_said():
+    with pytest.warns(UserWarning, match="ignores providers"):
+        session = vcc.InferenceSession(demo.model_path(), providers=["CUDAExecutionProvider"])
+    with pytest.warns(UserWarning, match="ignores run_options"):
+        session.run(None, {"image": images[:1]}, run_options=object())
+
+
+@pytest.mark.parametrize("feeds", [{}, {"picture": images[:1]}, {"image": images[:1, 0]}, {"image": images[:1] > 0}])
+def test_unsuitable_feeds(feeds: dict[str, np.ndarray]):
+    session = vcc.InferenceSession(demo.model_path())
+    with pytest.raises(vcc.VccError, match="E0105"):
+        session.run(None, feeds)
+    with pytest.raises(vcc.VccError, match="E0105"):
+        session.run(["nothing"], {"image": images[:1]})
