@@ -1,7 +1,7 @@
 """Bounds: sizes below their maxima, accesses inside their buffers, buffers inside their memories, outputs apart.
 
-On-chip accesses must be provably in bounds. Extents of global memory depend on the launch: an access there is reported
-where some iteration is found that leaves the tensor.
+Every access must be proven to be in bounds, so that no engine has to check one while it runs. Extents of global memory
+may depend on a launch's scalar arguments: such accesses are proven once these are known.
 """
 
 from __future__ import annotations
@@ -12,7 +12,18 @@ from math import prod
 import numpy as np
 
 from vcc.runtime.isa.expr import ONE, ZERO, Poly
-from vcc.runtime.isa.kernel import Buffer, Dim, Instr, Kernel, Memory, TensorParam, View
+from vcc.runtime.isa.kernel import (
+    Buffer,
+    Dim,
+    Instr,
+    Kernel,
+    Memory,
+    ScalarLoad,
+    ScalarParam,
+    Statement,
+    TensorParam,
+    View,
+)
 from vcc.runtime.isa.table import OPS, Op
 from vcc.runtime.isa.verifier_ranges import Range, Scope, between, scoped
 from vcc.runtime.isa.verifier_report import Report
@@ -22,14 +33,26 @@ from vcc.runtime.isa.verifier_witness import find_violations
 MAX_ENUMERATED = 1 << 14
 
 
-def check_bounds(kernel: Kernel, report: Report, fixed: Mapping[str, int] | None = None) -> None:
+def check_bounds(kernel: Kernel, report: Report) -> None:
     """Report sizes, on-chip accesses and overlaps that break the rules; and global accesses, if sizes are known."""
     checker = _Bounds(kernel, report)
-    for statement, scope in scoped(kernel, fixed):
-        if isinstance(statement, Instr) and statement.when != ZERO:
+    for statement, scope in scoped(kernel):
+        if isinstance(statement, Instr):
             checker.instr(OPS[statement.op], statement, scope)
-    for instr, what in find_violations(kernel, fixed or {}, checker.unproven):
-        report.add(what, instr)
+        elif isinstance(statement, ScalarLoad):
+            checker.scalar_load(statement, scope)
+    checker.report_unproven(kernel, {})
+
+
+def check_global(kernel: Kernel, report: Report, fixed: Mapping[str, int]) -> None:
+    """Report global accesses that may leave their tensors when the scalar parameters have these values."""
+    checker = _Bounds(kernel, report)
+    for statement, scope in scoped(kernel, fixed):
+        if isinstance(statement, Instr):
+            checker.global_views(OPS[statement.op], statement, checker.domain_scope(statement, scope))
+        elif isinstance(statement, ScalarLoad):
+            checker.scalar_load(statement, scope)
+    checker.report_unproven(kernel, fixed)
 
 
 def check_memories(kernel: Kernel, memories: Mapping[Memory, int], machine: str, report: Report) -> None:
@@ -39,17 +62,6 @@ def check_memories(kernel: Kernel, memories: Mapping[Memory, int], machine: str,
         room = memories[buffer.memory]
         if end > room:
             report.add(f"buffer {buffer.name} ends at byte {end} of {buffer.memory}, which has {room} on {machine}")
-
-
-def check_global(kernel: Kernel, report: Report, fixed: Mapping[str, int]) -> None:
-    """Report global accesses that leave their tensors when the scalar parameters have these values."""
-    checker = _Bounds(kernel, Report(""))
-    for statement, scope in scoped(kernel, fixed):
-        if isinstance(statement, Instr) and statement.when != ZERO:
-            op = OPS[statement.op]
-            checker.global_views(op, statement, checker.domain_scope(statement, scope))
-    for instr, what in find_violations(kernel, fixed, checker.unproven):
-        report.add(what, instr)
 
 
 def index_name(number: int) -> str:
@@ -63,13 +75,13 @@ def address_of(view: View) -> Poly:
 
 
 class _Bounds:
-    """Checks instructions; `unproven` are ids of those with global accesses that were not proven to be in bounds."""
+    """Checks instructions; `unproven` are those (by id) with a global access that was not proven, and what to say."""
 
     def __init__(self, kernel: Kernel, report: Report):
         self.report = report
         self.buffers = {buffer.name: buffer for buffer in kernel.buffers}
         self.tensors = {p.name: p for p in kernel.params if isinstance(p, TensorParam)}
-        self.unproven: set[int] = set()
+        self.unproven: dict[int, tuple[Statement, str]] = {}
 
     def instr(self, op: Op, instr: Instr, scope: Scope) -> None:
         for dim in instr.domain:
@@ -106,8 +118,7 @@ class _Bounds:
     def on_chip(self, op: Op, instr: Instr, role: str, view: View, scope: Scope) -> None:
         buffer = self.buffers[view.buffer]
         elements = prod(buffer.shape)
-        address = address_of(view)
-        reach = (address, address + (_limit(instr) - 1) * _pitch(instr)) if op.indexed == role else (address,)
+        reach = _reach(op, instr, role, view)
         inside = all(scope.never_negative(at) and scope.never_negative(elements - 1 - at) for at in reach)
         if not inside:
             least, most = min(map(scope.minimum, reach)), max(map(scope.maximum, reach))
@@ -119,11 +130,35 @@ class _Bounds:
 
     def global_views(self, op: Op, instr: Instr, scope: Scope | None) -> None:
         for role, view in instr.views():
-            if scope is None or view.buffer not in self.tensors or op.indexed == role:
+            if scope is not None and view.buffer in self.tensors:
+                self.inside(instr, f"{op.name}: operand {role}", view.buffer, _reach(op, instr, role, view), scope)
+
+    def scalar_load(self, load: ScalarLoad, scope: Scope) -> None:
+        self.inside(load, "sload", load.param, (load.base,), scope)
+
+    def inside(self, statement: Statement, what: str, name: str, reach: tuple[Poly, ...], scope: Scope) -> None:
+        """Note an access to global memory unless every address it may reach is inside the tensor."""
+        extent = self.tensors[name].extent
+        for at in reach:
+            if not scope.never_negative(at):
+                number, room = scope.minimum(at), "whose first is 0"
+            elif not scope.never_negative(extent - 1 - at):
+                number, room = scope.maximum(at), f"which has {scope.minimum(extent)}"
+            else:
                 continue
-            address, extent = address_of(view), self.tensors[view.buffer].extent
-            if not (scope.never_negative(address) and scope.never_negative(extent - 1 - address)):
-                self.unproven.add(id(instr))
+            text = f"{what} may reach element {number} of {name}, {room}; nothing proves that it does not"
+            self.unproven[id(statement)] = (statement, text)
+
+    def report_unproven(self, kernel: Kernel, fixed: Mapping[str, int]) -> None:
+        """Report global accesses that were not proven, with an iteration that leaves the tensor if one is found.
+
+        Nothing is reported while a scalar parameter is not known.
+        """
+        if any(isinstance(p, ScalarParam) and p.low != p.high and p.name not in fixed for p in kernel.params):
+            return
+        found = find_violations(kernel, fixed, set(self.unproven))
+        for number, (statement, text) in self.unproven.items():
+            self.report.add(found.get(number, text), statement)
 
     def output(self, op: Op, instr: Instr) -> None:
         """The output does not depend on reduced dimensions and names no element twice."""
@@ -169,14 +204,15 @@ class _Bounds:
                 self.report.add(f"{op.name}: the output overlaps operand {other} without being the same view", instr)
 
 
-def _limit(instr: Instr) -> Poly:
-    limit = instr.attrs.get("limit", ONE)
-    return limit if isinstance(limit, Poly) else ONE
-
-
-def _pitch(instr: Instr) -> Poly:
-    pitch = instr.attrs.get("pitch", ONE)
-    return pitch if isinstance(pitch, Poly) else ONE
+def _reach(op: Op, instr: Instr, role: str, view: View) -> tuple[Poly, ...]:
+    """Addresses between which all that a view reaches lie; an index of an indexed operand is in 0..limit-1."""
+    address = address_of(view)
+    if op.indexed != role:
+        return (address,)
+    limit, pitch = instr.attrs.get("limit", ZERO), instr.attrs.get("pitch", ONE)
+    assert isinstance(limit, Poly)
+    assert isinstance(pitch, Poly)
+    return () if limit == ZERO else (address, address + (limit - 1) * pitch)
 
 
 def _share_memory(a: Buffer, b: Buffer) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from vcc.runtime.isa.expr import Interval, Poly, scalar_fold
-from vcc.runtime.isa.kernel import Forall, If, Kernel, Let, Loop, ScalarLoad, ScalarParam, Statement, TensorParam
+from vcc.runtime.isa.kernel import Forall, If, Instr, Kernel, Let, Loop, ScalarLoad, ScalarParam, Statement, TensorParam
 
 Bounds = tuple[Poly, ...]
 #: Registers are 64 bits wide; of one that may overflow nothing more is known.
@@ -34,13 +34,52 @@ class Range:
 class Scope:
     """The registers defined at a place, in the order of their definition."""
 
-    def __init__(self, ranges: Mapping[str, Range]):
+    def __init__(self, ranges: Mapping[str, Range], lets: Mapping[str, Let] | None = None):
         self.ranges = dict(ranges)
+        self.lets = dict(lets or {})
         self.intervals = {name: entry.interval for name, entry in self.ranges.items()}
 
-    def extend(self, name: str, entry: Range) -> Scope:
-        """This scope and one more register."""
-        return Scope({**self.ranges, name: entry})
+    def extend(self, name: str, entry: Range, let: Let | None = None) -> Scope:
+        """This scope and one more register, and how it was computed."""
+        return Scope({**self.ranges, name: entry}, {**self.lets, name: let} if let else self.lets)
+
+    def assume(self, condition: Poly, truth: bool) -> Scope | None:
+        """This scope where the condition is known to hold or not to hold; None if it cannot be so."""
+        low, high = condition.interval(self.intervals)
+        if (low == high == 0) if truth else (low > 0 or high < 0):
+            return None
+        (name,) = condition.registers if len(condition.registers) == 1 else ("",)
+        let = self.lets.get(name) if condition == Poly.of(name) else None
+        if let is None:
+            return self
+        scope: Scope | None = self
+        if let.fn == ("and" if truth else "or"):
+            for arg in let.args:
+                scope = scope.assume(arg, truth) if scope is not None else None
+            return scope
+        for difference in _differences(let, truth):
+            scope = scope.assume_positive(difference) if scope is not None else None
+        return scope
+
+    def assume_positive(self, poly: Poly) -> Scope | None:
+        """This scope where the expression is known to be at least 0; None if it never is."""
+        if self.maximum(poly) < 0:
+            return None
+        ranges = dict(self.ranges)
+        for monomial, coefficient in poly.terms:
+            if len(monomial) != 1 or abs(coefficient) != 1:
+                continue
+            (name,) = monomial
+            rest = poly - Poly.of(name) * coefficient
+            if name not in rest.registers:
+                entry = ranges[name]
+                lows, highs = (
+                    (entry.lows, (*entry.highs, rest)) if coefficient < 0 else ((*entry.lows, -rest), entry.highs)
+                )
+                ranges[name] = between(self, lows, highs)
+                if ranges[name].interval[0] > ranges[name].interval[1]:
+                    return None
+        return Scope(ranges, self.lets)
 
     def minimum(self, poly: Poly) -> int:
         """A number that the expression is never below."""
@@ -99,6 +138,16 @@ def constant_range(low: int, high: int) -> Range:
     return Range((low, high), (Poly.of(low),), (Poly.of(high),))
 
 
+def _differences(let: Let, truth: bool) -> list[Poly]:
+    """Expressions that are at least 0 where a comparison holds, or does not hold."""
+    opposite = {"lt": "ge", "ge": "lt", "le": "gt", "gt": "le", "eq": "ne", "ne": "eq"}
+    fn = let.fn if truth else opposite.get(let.fn, "")
+    if fn not in opposite:
+        return []
+    a, b = let.args
+    return {"lt": [b - a - 1], "le": [b - a], "gt": [a - b - 1], "ge": [a - b], "eq": [a - b, b - a], "ne": []}[fn]
+
+
 def between(scope: Scope, lows: Bounds, highs: Bounds) -> Range:
     """The range between expressions over the scope; its interval is empty (low > high) where they contradict."""
     low = max(scope.minimum(poly) for poly in lows)
@@ -132,25 +181,32 @@ def _walk(
     body: tuple[Statement, ...], scope: Scope, tensors: Mapping[str, TensorParam]
 ) -> Iterator[tuple[Statement, Scope]]:
     for statement in body:
-        yield statement, scope
+        if not isinstance(statement, Instr) or statement.when is None:
+            yield statement, scope
         match statement:
             case Let(register):
                 entry = _let(statement, scope)
                 fits = entry.interval[0] >= LOWEST and entry.interval[1] <= HIGHEST
-                scope = scope.extend(register, entry if fits else constant_range(LOWEST, HIGHEST))
+                scope = scope.extend(register, entry if fits else constant_range(LOWEST, HIGHEST), statement)
             case ScalarLoad(register, param):
                 bits, unsigned = 8 * tensors[param].dtype.size, tensors[param].dtype.kind == "u"
-                span = (0, (1 << bits) - 1) if unsigned else (-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
+                span = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
+                if unsigned and bits < 64:
+                    span = (0, (1 << bits) - 1)
                 scope = scope.extend(register, constant_range(*span))
             case Loop(register, low, high, _, _, inner):
                 yield from _inside(((register, low, high),), inner, scope, tensors)
             case Forall(ranges, inner):
                 yield from _inside(ranges, inner, scope, tensors)
             case If(condition, then, orelse):
-                if condition.constant != 0:
-                    yield from _walk(then, scope, tensors)
-                if not condition.constant:
-                    yield from _walk(orelse, scope, tensors)
+                for truth, branch in ((True, then), (False, orelse)):
+                    inside = scope.assume(condition, truth)
+                    if inside is not None:
+                        yield from _walk(branch, inside, tensors)
+            case Instr(when=condition) if condition is not None:
+                inside = scope.assume(condition, True)
+                if inside is not None:
+                    yield statement, inside
             case _:
                 pass
 

@@ -1,12 +1,11 @@
 """Search for an iteration that leaves a tensor: the corners of a kernel's loops are evaluated, nothing is computed.
 
-Where an access could not be proven to be in bounds, this finds most real mistakes and reports no false one: what it
-reports happens as soon as the kernel runs with these parameters.
+Where an access could not be proven to be in bounds, an iteration in which it is not makes the better message.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from vcc.runtime.isa.expr import Interval, Poly, scalar_fold
 from vcc.runtime.isa.kernel import Forall, If, Instr, Kernel, Let, Loop, ScalarParam, Statement, TensorParam, View
@@ -18,23 +17,23 @@ MAX_ITERATIONS = 4096
 Env = dict[str, int]
 
 
-def find_violations(kernel: Kernel, fixed: Mapping[str, int], unproven: set[int]) -> Iterator[tuple[Instr, str]]:
-    """Instructions (by id in `unproven`) that certainly leave a tensor in some iteration, each once.
+def find_violations(kernel: Kernel, fixed: Mapping[str, int], unproven: set[int]) -> dict[int, str]:
+    """What to say of instructions (by id, of those in `unproven`) that leave a tensor in some iteration.
 
-    Nothing is found in kernels of which a scalar parameter is not known.
+    Scalar parameters that have more than one value must be in `fixed`.
     """
-    env = {p.name: p.low for p in kernel.params if isinstance(p, ScalarParam) and p.low == p.high} | dict(fixed)
-    if unproven and all(p.name in env for p in kernel.params if isinstance(p, ScalarParam)):
-        search = _Search(kernel, unproven)
+    env = {p.name: p.low for p in kernel.params if isinstance(p, ScalarParam)} | dict(fixed)
+    search = _Search(kernel, unproven)
+    if unproven:
         search.body(kernel.body, env)
-        yield from search.found.values()
+    return search.found
 
 
 class _Search:
     def __init__(self, kernel: Kernel, unproven: set[int]):
         self.tensors = {p.name: p for p in kernel.params if isinstance(p, TensorParam)}
         self.unproven = unproven
-        self.found: dict[int, tuple[Instr, str]] = {}
+        self.found: dict[int, str] = {}
         self.budget = MAX_ITERATIONS
 
     def body(self, statements: tuple[Statement, ...], env: Env) -> None:
@@ -105,4 +104,4 @@ class _Search:
             where = ", ".join(f"%{name} = {value}" for name, value in env.items())
             text = f"{instr.op}: operand {role} reaches element {low if low < 0 else high} of {tensor.name}, "
             text += f"which has {extent}" + (f" (at {where})" if where else "")
-            self.found[id(instr)] = (instr, text)
+            self.found[id(instr)] = text
