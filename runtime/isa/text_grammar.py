@@ -16,6 +16,7 @@ from vcc.runtime.isa.table import OPS
 from vcc.runtime.isa.text_errors import Problems
 
 MAX_SYNTAX_ERRORS = 10
+MAX_SHOWN_WORD = 40
 _EXPRESSION = frozenset({"INT", "REG", "LPAR", "MINUS"})
 _STATEMENT = frozenset({"NAME", "MAX", "REG", "WAIT", "SIGNAL", "BARRIER", "LOOP", "FORALL", "IF"})
 _KEYWORDS = ("wait", "signal", "barrier", "loop", "forall", "if", "else")
@@ -60,11 +61,16 @@ def _explain(error: UnexpectedInput, problems: Problems) -> None:
             else:
                 problems.unknown(before[0], "instruction", (*OPS, *_KEYWORDS))
             return
-        found = "the end of the text" if token.type == "$END" else f"'{token}'"
+        found = "the end of the text" if token.type == "$END" else f"'{shorten(token)}'"
         line, column = (token.line, token.column) if token.line else (1, 1)
         problems.add(line or 1, column or 1, f"expected {_words(expected)}, found {found}")
     elif isinstance(error, UnexpectedCharacters):
         problems.add(error.line, error.column, f"a character that no word begins with: {error.char!r}")
+
+
+def shorten(word: str) -> str:
+    """A word as it is shown: long strings only begin."""
+    return word if len(word) <= MAX_SHOWN_WORD else word[:MAX_SHOWN_WORD] + "..."
 
 
 def _words(terminals: set[str]) -> str:
