@@ -75,10 +75,6 @@ class Node:
         """The type that shape inference found for an output."""
         return tensor_of(self.op.results[position])
 
-    def has(self, name: str) -> bool:
-        """Whether the node sets the attribute or the schema has a default for it."""
-        return self.op.attribute(name) is not None
-
     def int(self, name: str, default: int) -> int:
         """An integer attribute."""
         return int(self.op.attribute(name, default))
