@@ -46,6 +46,7 @@ from vcc.runtime.isa.limits import MAX_FACTORS, MAX_NESTING, MAX_RANK, MAX_TERMS
 from vcc.runtime.isa.table import BY_OPCODE, AttrSpec, OperandSpec
 
 MAX_SIZE = 1 << 48
+TAGS, KINDS = tuple(Tag), tuple(Kind)
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ class KernelReader:
         if depth > MAX_NESTING:
             raise self.words.fail(f"control flow is nested more than {MAX_NESTING} deep")
         statements: list[Statement] = []
-        while (tag := self.words.code(tuple(Tag), "statement")) is not Tag.END:
+        while (tag := self.words.code(TAGS, "statement")) is not Tag.END:
             statements.append(self.statement(tag, depth))
         return tuple(statements)
 
@@ -225,7 +226,7 @@ class KernelReader:
 
     def operand(self, spec: OperandSpec) -> Operand | None:
         words = self.words
-        match words.code(tuple(Kind), "operand kind"):
+        match words.code(KINDS, "operand kind"):
             case Kind.ABSENT:
                 return None
             case Kind.VIEW:
@@ -237,7 +238,7 @@ class KernelReader:
                 return Scalar(value) if isinstance(value, Poly) else Immediate(value)
 
     def attr(self, spec: AttrSpec) -> AttrValue | None:
-        match self.words.code(tuple(Kind), "attribute kind"):
+        match self.words.code(KINDS, "attribute kind"):
             case Kind.ABSENT:
                 return None
             case Kind.VIEW:
