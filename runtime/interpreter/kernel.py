@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from vcc.runtime.interpreter.execute import Step
-from vcc.runtime.interpreter.launch import Launch, Observer
+from vcc.runtime.interpreter.launch import LaunchContext, Observer
 from vcc.runtime.interpreter.memory import Argument, OnChip, bind_scalars, bind_tensors
 from vcc.runtime.interpreter.pipes import run_pipes
 from vcc.runtime.interpreter.program import Core, Program
@@ -49,7 +49,7 @@ def run_kernel(
     count = cores if cores is not None else machine.cores if machine is not None else 1
     env = bind_scalars(kernel, args)
     tensors = bind_tensors(kernel, args, env)
-    launch = Launch(kernel, stats, observer, nodes)
+    launch = LaunchContext(kernel, stats, observer, nodes)
     used = count if program.has_forall else 1
     with np.errstate(all="ignore"):
         if order is not None or sanitize:
@@ -65,7 +65,7 @@ def run_kernel(
             run_in_program_order(program, Core(dict(env), tensors | memory.places, number, used), memory, launch)
 
 
-def run_in_program_order(program: Program, core: Core, memory: OnChip, launch: Launch) -> None:
+def run_in_program_order(program: Program, core: Core, memory: OnChip, launch: LaunchContext) -> None:
     """Each instruction as soon as it is issued: the meaning of a kernel. Events say nothing here."""
     registers, places = core.registers, core.places
     untouched = True  # a core without work should not cost the clearing of its memories

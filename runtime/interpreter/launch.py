@@ -18,7 +18,7 @@ class Observer(Protocol):
     def __call__(self, instr: Instr, env: Env, written: Array, /) -> None: ...
 
 
-class Launch:
+class LaunchContext:
     """Carries out the issued steps of one launch."""
 
     def __init__(

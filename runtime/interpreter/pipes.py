@@ -13,7 +13,7 @@ from random import Random
 
 from vcc.runtime.diagnostics import VccError, error
 from vcc.runtime.interpreter.execute import Step
-from vcc.runtime.interpreter.launch import Launch
+from vcc.runtime.interpreter.launch import LaunchContext
 from vcc.runtime.interpreter.numbers import Env, Numbers
 from vcc.runtime.interpreter.program import Core, Issue, Program, SyncStep
 from vcc.runtime.interpreter.sanitizer import Clock, Sanitizer
@@ -37,7 +37,7 @@ class Issued:
 class PipedCore:
     """One core whose pipes go on one step at a time."""
 
-    def __init__(self, program: Program, core: Core, launch: Launch, sanitizer: Sanitizer | None = None):
+    def __init__(self, program: Program, core: Core, launch: LaunchContext, sanitizer: Sanitizer | None = None):
         self._sanitizer = sanitizer
         self._kernel = program.kernel
         self._core = core
@@ -167,7 +167,7 @@ class Chooser:
         return min(pipes, key=self._rank.__getitem__)
 
 
-def run_pipes(program: Program, cores: list[Core], launch: Launch, seed: int, sanitize: bool = False) -> None:
+def run_pipes(program: Program, cores: list[Core], launch: LaunchContext, seed: int, sanitize: bool = False) -> None:
     """Run all cores interleaved in the legal order that the seed picks.
 
     Raises VccError E0402 on deadlock, and E0401 for what the sanitizer finds, if it is asked to look.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice, product
+from math import prod
 
 import numpy as np
 
@@ -142,10 +142,14 @@ class Program:
 
         def run(core: Core) -> Iterator[Issue]:
             ranges = [range(*bounds) for bounds in zip(lows(core.registers), highs(core.registers), strict=True)]
-            total = int(np.prod([len(r) for r in ranges], dtype=object))
+            total = prod(map(len, ranges))
             first, last = (total * n // core.cores for n in (core.number, core.number + 1))
-            for values in islice(product(*ranges), first, last):
-                core.registers.update(zip(names, values, strict=True))
+            innermost_first = list(zip(reversed(names), reversed(ranges), strict=True))
+            for iteration in range(first, last):
+                rest = iteration
+                for name, values in innermost_first:
+                    rest, position = divmod(rest, len(values))
+                    core.registers[name] = values[position]
                 yield from body.run(core)
 
         return run
