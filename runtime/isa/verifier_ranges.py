@@ -45,12 +45,14 @@ class Scope:
 
     def assume(self, condition: Poly, truth: bool) -> Scope | None:
         """This scope where the condition is known to hold or not to hold; None if it cannot be so."""
+        if not self.fits(condition):
+            return self
         low, high = condition.interval(self.intervals)
         if (low == high == 0) if truth else (low > 0 or high < 0):
             return None
         (name,) = condition.registers if len(condition.registers) == 1 else ("",)
         let = self.lets.get(name) if condition == Poly.of(name) else None
-        if let is None:
+        if let is None or not all(map(self.fits, let.args)):
             return self
         scope: Scope | None = self
         if let.fn == ("and" if truth else "or"):
@@ -84,6 +86,11 @@ class Scope:
     def minimum(self, poly: Poly) -> int:
         """A number that the expression is never below."""
         return self._search(poly, list(self.ranges), None, [1])
+
+    def fits(self, poly: Poly) -> bool:
+        """Whether the expression cannot overflow; nothing is known of the value of one that can."""
+        low, high = poly.interval(self.intervals)
+        return low >= LOWEST and high <= HIGHEST
 
     def never_negative(self, poly: Poly) -> bool:
         """Whether the expression is proven to be at least 0; tries harder than `minimum`."""
@@ -150,9 +157,9 @@ def _differences(let: Let, truth: bool) -> list[Poly]:
 
 def between(scope: Scope, lows: Bounds, highs: Bounds) -> Range:
     """The range between expressions over the scope; its interval is empty (low > high) where they contradict."""
-    low = max(scope.minimum(poly) for poly in lows)
-    high = min(scope.maximum(poly) for poly in highs)
-    low, high = max(low, LOWEST), min(high, HIGHEST)
+    lows, highs = (tuple(filter(scope.fits, bounds)) for bounds in (lows, highs))
+    low = max((scope.minimum(poly) for poly in lows), default=LOWEST)
+    high = min((scope.maximum(poly) for poly in highs), default=HIGHEST)
     return Range((low, high), _with(lows, low), _with(highs, high))
 
 
@@ -185,9 +192,7 @@ def _walk(
             yield statement, scope
         match statement:
             case Let(register):
-                entry = _let(statement, scope)
-                fits = entry.interval[0] >= LOWEST and entry.interval[1] <= HIGHEST
-                scope = scope.extend(register, entry if fits else constant_range(LOWEST, HIGHEST), statement)
+                scope = scope.extend(register, _let(statement, scope), statement)
             case ScalarLoad(register, param):
                 bits, unsigned = 8 * tensors[param].dtype.size, tensors[param].dtype.kind == "u"
                 span = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
@@ -226,6 +231,14 @@ def _inside(
 
 
 def _let(let: Let, scope: Scope) -> Range:
+    unknown = constant_range(LOWEST, HIGHEST)
+    if not all(map(scope.fits, let.args)):
+        return unknown
+    entry = _computed(let, scope)
+    return entry if entry.interval[0] >= LOWEST and entry.interval[1] <= HIGHEST else unknown
+
+
+def _computed(let: Let, scope: Scope) -> Range:
     args = let.args
     spans = [(scope.minimum(arg), scope.maximum(arg)) for arg in args]
     (a, b), (c, d) = spans

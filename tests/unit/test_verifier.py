@@ -187,6 +187,20 @@ def test_global_accesses_must_be_proven(body: str, message: str):
     assert any(message in problem for problem in found), found
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "%b = add 4611686018427387904, 0 loop %t = 4*%b..9 { load {i:64} a(1), x[%t](1) }",
+        "%big = mul 4611686018427387904, 4 loop %t = %big..9 { load {i:64} a(1), x[%t](1) }",
+        "%q = sload ids[0] %p = lt %q*4611686018427387904, 1 if %p { load {i:64} a(1), x[%q](1) }",
+        "%b = add 4611686018427387904, 0 load {i:64 in 4*%b..5} a(1), x[-1](1)",
+    ],
+)
+def test_nothing_is_concluded_from_what_overflows(body: str):
+    found = problems(body, HEAD.replace(", n: i64 1..64", ""), "")
+    assert any("load: operand src" in problem for problem in found), found
+
+
 def test_a_problem_names_the_instruction_and_the_node():
     (kernel,) = parse_kernel_text(HEAD + EVENTS + "load {i:65} a(1), x(1) !src(0) }")
     (problem,) = verify_kernel(kernel, None, {0: "/conv1/Conv"})
