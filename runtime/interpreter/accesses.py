@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from vcc.runtime.interpreter.execute import IndexedStep, IntervalStep, Places, Step
 from vcc.runtime.interpreter.memory import Place
@@ -81,3 +85,10 @@ def _slot(view: ViewPlan, place: Place, numbers: Numbers, reads: bool) -> Access
     """All of the slot that an indexed operand may reach."""
     offset = view.offset(place, numbers)
     return Access(place, offset, (place.extent,), (place.itemsize,), reads, not reads, partial=True)
+
+
+def shadow_bytes(shadow: NDArray[Any], access: Access) -> NDArray[Any]:
+    """Of an array with one element per byte of memory, those of the access; the last dimension is within an element."""
+    size = shadow.itemsize
+    strides = (*(stride * size for stride in access.strides), size)
+    return np.ndarray((*access.shape, access.width), shadow.dtype, shadow, access.offset * size, strides)

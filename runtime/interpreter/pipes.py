@@ -16,7 +16,7 @@ from vcc.runtime.interpreter.execute import Step
 from vcc.runtime.interpreter.launch import LaunchContext
 from vcc.runtime.interpreter.numbers import Env, Numbers
 from vcc.runtime.interpreter.program import Core, Issue, Program, SyncStep
-from vcc.runtime.interpreter.sanitizer import Clock, Sanitizer
+from vcc.runtime.interpreter.sanitizer import Moment, Sanitizer, sanitizers
 from vcc.runtime.isa.kernel import Event, Pipe
 
 #: How many issued steps a core holds back at most, unless nothing else can go on.
@@ -31,7 +31,7 @@ class Issued:
     pipe: Pipe
     numbers: Numbers
     env: Env
-    clock: Clock | None = None
+    moment: Moment | None = None
 
 
 class PipedCore:
@@ -73,13 +73,13 @@ class PipedCore:
             self._ended = True
             return
         env = dict(self._core.registers)
-        clock = None if self._sanitizer is None else self._sanitizer.now()
+        moment = None if self._sanitizer is None else self._sanitizer.now()
         if isinstance(step, Step):
             numbers = step.issue(env)
             if numbers is not None:
-                self._queues[step.pipe].append(Issued(step, step.pipe, numbers, env, clock))
+                self._queues[step.pipe].append(Issued(step, step.pipe, numbers, env, moment))
             return
-        issued = Issued(step, _executes(step), (step.slot(env),), env, clock)
+        issued = Issued(step, _executes(step), (step.slot(env),), env, moment)
         if issued.pipe is not Pipe.S:
             self._queues[issued.pipe].append(issued)
         elif self._may_pass(issued):
@@ -97,8 +97,8 @@ class PipedCore:
 
     def _pass(self, issued: Issued) -> None:
         step, sanitizer = issued.step, self._sanitizer
-        if sanitizer is not None and issued.clock is not None:
-            sanitizer.begin(issued.pipe, issued.clock)
+        if sanitizer is not None and issued.moment is not None:
+            sanitizer.begin(issued.pipe, issued.moment)
         if isinstance(step, Step):
             self._launch.execute(step, issued.numbers, issued.env, self._core.places)
             if sanitizer is not None:
@@ -173,7 +173,8 @@ def run_pipes(program: Program, cores: list[Core], launch: LaunchContext, seed: 
     Raises VccError E0402 on deadlock, and E0401 for what the sanitizer finds, if it is asked to look.
     """
     chooser = Chooser(seed)
-    live = [PipedCore(program, core, launch, Sanitizer(program.kernel, core) if sanitize else None) for core in cores]
+    watching = sanitizers(program.kernel, cores) if sanitize else [None] * len(cores)
+    live = [PipedCore(program, core, launch, watch) for core, watch in zip(cores, watching, strict=True)]
     while live:
         core = chooser.random.choice(live)
         ready = core.runnable()

@@ -29,12 +29,16 @@ class SyncStep:
 
 @dataclass
 class Core:
-    """What the scalar pipe of one core knows: its registers, the places it can address, its share of a forall."""
+    """What the scalar pipe of one core knows: its registers, the places it can address, its share of a forall.
+
+    `iteration` numbers the forall's iterations over all cores from 1; it is 0 outside of one.
+    """
 
     registers: dict[str, int]
     places: dict[str, Place]
     number: int = 0
     cores: int = 1
+    iteration: int = 0
 
 
 Issue = Step | SyncStep
@@ -146,6 +150,7 @@ class Program:
             first, last = (total * n // core.cores for n in (core.number, core.number + 1))
             innermost_first = list(zip(reversed(names), reversed(ranges), strict=True))
             for iteration in range(first, last):
+                core.iteration = iteration + 1
                 rest = iteration
                 for name, values in innermost_first:
                     rest, position = divmod(rest, len(values))

@@ -4,18 +4,22 @@ Every pipe has a vector clock: up to which of its instructions it knows each pip
 pipe's clock to the wait that takes the token; S hands its own to all that it issues. Every byte of the core's memories,
 and of the parameters that the kernel writes, has a shadow: who wrote it last and, for each pipe, which instruction read
 it last. An access races with an earlier one that its clock does not cover, in whatever order they happened to run.
+
+Iterations of a forall may run on different cores: they must neither pass on what is on chip nor meet in global memory.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vcc.runtime.interpreter.accesses import Access, accesses
+from vcc.runtime.interpreter.accesses import Access, accesses, shadow_bytes
 from vcc.runtime.interpreter.execute import Step
+from vcc.runtime.interpreter.footprint import Footprint
 from vcc.runtime.interpreter.numbers import Env, Numbers
 from vcc.runtime.interpreter.program import Core
 from vcc.runtime.interpreter.traps import statement_text, trapped
@@ -25,6 +29,14 @@ Clock = NDArray[np.int32]
 PIPES = tuple(Pipe)
 NUMBER = {pipe: number for number, pipe in enumerate(PIPES)}
 S = NUMBER[Pipe.S]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When S issued a step: what it knew, and the iteration of the forall."""
+
+    clock: Clock
+    iteration: int
 
 
 class Shadow:
@@ -37,17 +49,17 @@ class Shadow:
 
     def unwritten(self, access: Access) -> bool:
         """Whether a byte of the access was never written."""
-        return bool((_bytes(self._writer, access) < 0).any())
+        return bool((shadow_bytes(self._writer, access) < 0).any())
 
     def conflict(self, access: Access, pipe: int, known: Clock) -> tuple[int, int] | None:
         """The pipe and time of an earlier access that races with this one, None if there is none."""
-        writer, written = _bytes(self._writer, access), _bytes(self._written, access)
+        writer, written = shadow_bytes(self._writer, access), shadow_bytes(self._written, access)
         racing = (writer >= 0) & (writer != pipe) & (written > known[writer])
         if racing.any():
             return int(writer[racing][0]), int(written[racing][0])
         if access.writes:
             for other in range(len(PIPES)):
-                latest = int(_bytes(self._read[other], access).max(initial=0))
+                latest = int(shadow_bytes(self._read[other], access).max(initial=0))
                 if other != pipe and latest > known[other]:
                     return other, latest
         return None
@@ -55,42 +67,40 @@ class Shadow:
     def record(self, access: Access, pipe: int, time: int) -> None:
         """Remember the access."""
         if access.reads:
-            _bytes(self._read[pipe], access)[...] = time
+            shadow_bytes(self._read[pipe], access)[...] = time
         if access.writes:
-            _bytes(self._writer, access)[...] = pipe
-            _bytes(self._written, access)[...] = time
-
-
-def _bytes(shadow: NDArray[np.int8] | NDArray[np.int32], access: Access) -> NDArray[np.int8] | NDArray[np.int32]:
-    """The shadow of the access's bytes, as an array with a last dimension for the bytes of an element."""
-    size = shadow.itemsize
-    strides = (*(stride * size for stride in access.strides), size)
-    return np.ndarray((*access.shape, access.width), shadow.dtype, shadow, access.offset * size, strides)
+            shadow_bytes(self._writer, access)[...] = pipe
+            shadow_bytes(self._written, access)[...] = time
 
 
 class Sanitizer:
     """Watches one core during one launch; `PipedCore` tells it of every step that a pipe carries out."""
 
-    def __init__(self, kernel: Kernel, core: Core):
+    def __init__(self, kernel: Kernel, core: Core, shared: dict[str, Footprint]):
         self._kernel = kernel
+        self._core = core
         self._places = core.places
         self._chip = {buffer.name for buffer in kernel.buffers}
-        written = {p.name for p in kernel.params if isinstance(p, TensorParam) and p.mode != "in"}
+        written = set(shared)
         watched = {name: place.data for name, place in core.places.items() if name in self._chip | written}
         shadows = {id(data): Shadow(data.size) for data in watched.values()}
         self._shadows = {name: shadows[id(data)] for name, data in watched.items()}
+        prints = {id(core.places[name].data): Footprint(core.places[name].data.size) for name in self._chip}
+        self._footprints = {name: prints[id(core.places[name].data)] for name in self._chip} | shared
         self._clocks = np.zeros((len(PIPES), len(PIPES)), np.int32)
         start = self._clocks[S].copy()
         self._tokens = {e.name: [deque([start] * e.tokens) for _ in range(e.slots)] for e in kernel.events}
         self._done: list[list[Step]] = [[] for _ in PIPES]
+        self._iteration = 0
 
-    def now(self) -> Clock:
+    def now(self) -> Moment:
         """What S knows when it issues a step."""
-        return self._clocks[S].copy()
+        return Moment(self._clocks[S].copy(), self._core.iteration)
 
-    def begin(self, pipe: Pipe, issued: Clock) -> None:
-        """A pipe takes up a step that S issued at that time."""
-        self._learn(NUMBER[pipe], issued)
+    def begin(self, pipe: Pipe, issued: Moment) -> None:
+        """A pipe takes up a step that S issued at that moment."""
+        self._learn(NUMBER[pipe], issued.clock)
+        self._iteration = issued.iteration
 
     def signal(self, event: Event, slot: int) -> None:
         """The event's source gives a token, and with it what it knows."""
@@ -117,6 +127,7 @@ class Sanitizer:
         self._clocks[pipe, pipe] = time = len(self._done[pipe])
         for access in watched:
             self._shadows[access.place.name].record(access, pipe, time)
+            self._footprints[access.place.name].record(access, self._iteration)
 
     def _problems(self, watched: Iterable[Access], pipe: int) -> Iterable[str]:
         for access in watched:
@@ -124,8 +135,20 @@ class Sanitizer:
             shadow = self._shadows[name]
             if access.reads and not access.partial and name in self._chip and shadow.unwritten(access):
                 yield f"elements of {name} are read that nothing wrote"
+            footprint = self._footprints[name]
+            if name in self._chip and footprint.stale(access, self._iteration):
+                yield f"elements of {name} are read that another iteration of the forall wrote"
+            if name not in self._chip and footprint.conflict(access, self._iteration):
+                yield f"two iterations of the forall access the same elements of {name}"
             conflict = shadow.conflict(access, pipe, self._clocks[pipe])
             if conflict is not None:
                 other, time = conflict
                 earlier = statement_text(self._done[other][time - 1].instr)
                 yield f"no event orders this access of {name} on {PIPES[pipe]} after one on {PIPES[other]}: {earlier}"
+
+
+def sanitizers(kernel: Kernel, cores: Sequence[Core]) -> list[Sanitizer]:
+    """One for each core; what iterations do to global memory, they watch together."""
+    written = [param.name for param in kernel.params if isinstance(param, TensorParam) and param.mode != "in"]
+    shared = {name: Footprint(cores[0].places[name].data.size) for name in written}
+    return [Sanitizer(kernel, core, shared) for core in cores]

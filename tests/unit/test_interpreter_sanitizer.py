@@ -134,3 +134,40 @@ def test_a_store_and_a_load_of_the_same_global_memory_need_an_event():
     run(text.replace("SYNC", "signal stored\n wait stored"), n=1)
     with pytest.raises(VccError, match="no event orders this access of y"):
         run(text.replace("SYNC", ""), n=1)
+
+
+FORALL = """
+kernel k(x: gm f32[16] in, y: gm f32[16] inout) {
+  buf t: ub f32[1]
+  forall %i = 0..4 {
+    barrier
+    BODY
+  }
+}
+"""
+
+
+@pytest.mark.parametrize("cores", [1, 2, 4])
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("load {j:1} t(1), x(1)\nbarrier\nstore {j:1} y[%i](1), t(1)", ""),
+        ("load {j:1} t(1), y[%i](1)\nbarrier\nstore {j:1} y[%i](1), t(1)", ""),
+        ("load {j:1} t(1), x(1)\nbarrier\nstore {j:1} y(1), t(1)", "two iterations of the forall access .* of y"),
+        ("load {j:1} t(1), x(1)\nbarrier\nstore.add {j:1} y(1), t(1)", "two iterations of the forall"),
+        ("load {j:1} t(1), y(1)\nbarrier\nstore {j:1} y[%i](1), t(1)", "two iterations of the forall"),
+        ("load {j:1} t(1), y[%i+1](1)\nbarrier\nstore {j:1} y[%i](1), t(1)", "two iterations of the forall"),
+        (
+            "%first = mod %i, 2\nload {j:1} t(1), x(1) when=1-%first\nbarrier\nstore {j:1} y[%i](1), t(1)",
+            "another iteration of the forall wrote|nothing wrote",
+        ),
+    ],
+)
+def test_iterations_neither_meet_nor_leave_things_behind(body: str, message: str, cores: int):
+    text = FORALL.replace("BODY", body)
+    for order in range(5):
+        if message:
+            with pytest.raises(VccError, match=message):
+                run(text, order, cores, n=1)
+        else:
+            run(text, order, cores, n=1)
