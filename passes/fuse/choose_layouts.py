@@ -1,12 +1,16 @@
 """Choose how tensors lie in memory: the activations of convolutional parts in blocks of channels, the rest row-major.
 
 A blocked [N, C, H, W] lies as [N, C/b, H, W, b], which is how the matrix and vector units want to read it. Every kernel
-can load or store either order through its views, so no operation is inserted: a tensor is blocked if its producer
-and all its users can take it so, and its channels divide into blocks.
+can load or store either order through its views, so no operation is inserted.
+
+The choice is made for the whole graph: at first every tensor that a convolutional part could block is a candidate;
+candidates whose producer or a user cannot take blocks are dropped until none is left to drop. Tensors that meet in
+one elementwise operation, pooling, depthwise convolution or concatenation form a class, which has one block size.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from xdsl.context import Context
@@ -21,6 +25,8 @@ from vcc.dialects.graph.base import shape_of, tensor_of
 
 CHANNELS = 1
 ELEMENTWISE = (graph.UnaryOp, graph.BinaryOp, graph.CompareOp, graph.SelectOp, graph.CastOp)
+#: Blocks smaller than this are not worth the second loop over channels.
+SMALLEST = 4
 
 
 @dataclass(frozen=True)
@@ -32,58 +38,117 @@ class ChooseLayouts(ModulePass):
     block: int = 16
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for inner in list(op.walk()):
-            if len(inner.results) != 1 or not _produces_blocks(inner):
-                continue
-            result = inner.results[0]
-            size = block_size(shape_of(result), self.block)
-            if size is None or not _fits_groups(inner, size):
-                continue
-            if all(_takes_blocks(use.operation, use.index, size) for use in result.uses):
-                type = tensor_of(result)
-                blocked = TensorType(type.element_type, type.get_shape(), Blocked(CHANNELS, size))
-                Rewriter.replace_value_with_new_type(result, blocked)
+        choice = _Choice(op, self.block)
+        choice.settle()
+        for value, size in choice.blocks.items():
+            type = tensor_of(value)
+            Rewriter.replace_value_with_new_type(
+                value, TensorType(type.element_type, type.get_shape(), Blocked(CHANNELS, size))
+            )
 
 
-def block_size(shape: tuple[int, ...], preferred: int) -> int | None:
-    """The channels per block: the preferred number, half of it, or the largest divisor from 4 up; None if none."""
-    if not 3 <= len(shape) <= 5:
-        return None
-    channels = shape[CHANNELS]
-    sizes = [preferred, preferred // 2, *range(preferred - 1, 3, -1)]
-    return next((size for size in sizes if size > 1 and channels % size == 0), None)
+class _Choice:
+    """The candidates, their classes, and the block of each."""
+
+    def __init__(self, module: ModuleOp, preferred: int):
+        self.sizes = [preferred, preferred // 2, *range(preferred - 1, SMALLEST - 1, -1)]
+        self.parent: dict[SSAValue, SSAValue] = {}
+        self.candidates: dict[SSAValue, None] = {
+            op.results[0]: None for op in module.walk() if len(op.results) == 1 and _may_block(op)
+        }
+        self.blocks: dict[SSAValue, int] = {}
+
+    def settle(self) -> None:
+        """Drop candidates until all that are left can be blocked."""
+        while True:
+            self.parent = {value: value for value in self.candidates}
+            for value in self.candidates:
+                self._join(value)
+            self.blocks = self._choose_blocks()
+            bad = [value for value in self.candidates if not self._works(value)]
+            if not bad:
+                return
+            for value in bad:
+                del self.candidates[value]
+
+    def root(self, value: SSAValue) -> SSAValue:
+        """The class of a candidate."""
+        while self.parent[value] is not value:
+            self.parent[value] = self.parent[self.parent[value]]
+            value = self.parent[value]
+        return value
+
+    def _join(self, value: SSAValue) -> None:
+        """Put a candidate and the operands that must have its block into one class."""
+        op = value.owner
+        assert isinstance(op, Operation)
+        for operand in tied_operands(op):
+            if operand in self.parent:
+                self.parent[self.root(operand)] = self.root(value)
+
+    def _choose_blocks(self) -> dict[SSAValue, int]:
+        members: dict[SSAValue, list[SSAValue]] = {}
+        for value in self.candidates:
+            members.setdefault(self.root(value), []).append(value)
+        blocks: dict[SSAValue, int] = {}
+        for group in members.values():
+            channels = [count for value in group for count in channel_counts(value)]
+            size = next((s for s in self.sizes if s > 1 and all(count % s == 0 for count in channels)), None)
+            if size is not None:
+                blocks |= dict.fromkeys(group, size)
+        return blocks
+
+    def _works(self, value: SSAValue) -> bool:
+        if value not in self.blocks:
+            return False
+        op = value.owner
+        assert isinstance(op, Operation)
+        if isinstance(op, (graph.ReduceOp, *ELEMENTWISE)) and not any(v in self.candidates for v in tied_operands(op)):
+            return False
+        if isinstance(op, graph.ConcatOp) and not all(operand in self.candidates for operand in op.operands):
+            return False
+        return all(self._takes(use.operation, use.index, value) for use in value.uses)
+
+    def _takes(self, user: Operation, index: int, value: SSAValue) -> bool:
+        """Whether a user can read a candidate in blocks."""
+        if isinstance(user, graph.ConvOp):
+            return index == 0 and (is_depthwise(user) or shape_of(user.w)[1] % self.blocks[value] == 0)
+        if isinstance(user, graph.ConcatOp):
+            return user.results[0] in self.candidates
+        return isinstance(user, (graph.PoolOp, graph.ReduceOp, graph.TransposeOp, *ELEMENTWISE))
 
 
-def _produces_blocks(op: Operation) -> bool:
-    """Convolutions and poolings do; elementwise operations and reductions carry on what they are given."""
-    if isinstance(op, graph.ConvOp | graph.PoolOp):
-        return True
+def _may_block(op: Operation) -> bool:
+    """Whether an operation's result could be blocked, as far as the operation itself tells."""
+    if not isinstance(op, (graph.ConvOp, graph.PoolOp, graph.ReduceOp, graph.ConcatOp, *ELEMENTWISE)):
+        return False
+    if not 3 <= len(shape_of(op.results[0])) <= 5:
+        return False
+    if isinstance(op, graph.ReduceOp):
+        return bool(op.keepdims.value.data) and CHANNELS not in op.axes.get_values()
+    if isinstance(op, graph.ConcatOp):
+        return op.axis.value.data % len(shape_of(op.results[0])) == CHANNELS
+    return True
+
+
+def tied_operands(op: Operation) -> list[SSAValue]:
+    """The operands that lie in the same blocks as the operation's result, if they are blocked at all."""
+    if isinstance(op, graph.ConcatOp):
+        return list(op.operands)
+    if isinstance(op, graph.PoolOp | graph.ReduceOp) or (isinstance(op, graph.ConvOp) and is_depthwise(op)):
+        return [op.operands[0]]
     if isinstance(op, ELEMENTWISE):
         shape = shape_of(op.results[0])
-        return any(_is_blocked(operand) and shape_of(operand) == shape for operand in op.operands)
-    return isinstance(op, graph.ReduceOp) and _is_blocked(op.x) and bool(op.keepdims.value.data) and _keeps(op)
+        return [v for v in op.operands if len(shape_of(v)) == len(shape) and shape_of(v)[CHANNELS] == shape[CHANNELS]]
+    return []
 
 
-def _keeps(op: graph.ReduceOp) -> bool:
-    return CHANNELS not in op.axes.get_values()
-
-
-def _is_blocked(value: SSAValue) -> bool:
-    return isinstance(tensor_of(value).encoding, Blocked)
-
-
-def _fits_groups(op: Operation, size: int) -> bool:
-    """A grouped convolution's blocks must not cross its groups, unless every channel is a group."""
-    if not isinstance(op, graph.ConvOp) or is_depthwise(op):
-        return True
-    return shape_of(op.w)[0] // op.group.value.data % size == 0
-
-
-def _takes_blocks(op: Operation, index: int, size: int) -> bool:
-    """Whether a user can read the tensor in blocks."""
-    if isinstance(op, graph.ConvOp):
-        return index == 0 and (is_depthwise(op) or shape_of(op.w)[1] % size == 0)
-    return isinstance(op, (graph.PoolOp, graph.ReduceOp, graph.TransposeOp, *ELEMENTWISE))
+def channel_counts(value: SSAValue) -> Iterable[int]:
+    """Numbers that the block of a value must divide: its channels, and those of one group of a convolution."""
+    yield shape_of(value)[CHANNELS]
+    op = value.owner
+    if isinstance(op, graph.ConvOp) and not is_depthwise(op):
+        yield shape_of(op.w)[0] // op.group.value.data
 
 
 def is_depthwise(op: graph.ConvOp) -> bool:
