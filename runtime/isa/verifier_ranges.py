@@ -16,9 +16,11 @@ Bounds = tuple[Poly, ...]
 #: Registers are 64 bits wide; of one that may overflow nothing more is known.
 LOWEST, HIGHEST = -(1 << 63), (1 << 63) - 1
 #: Expressions of more terms are not made: hostile kernels would make them grow without end.
-MAX_TERMS = 2048
+MAX_TERMS = 512
 #: How many ways of bounding one expression are tried.
 MAX_TRIES = 32
+#: How many registers are replaced in one of them.
+MAX_STEPS = 48
 BOOLEANS = ("eq", "ne", "lt", "le", "gt", "ge", "and", "or")
 
 
@@ -37,6 +39,7 @@ class Scope:
     def __init__(self, ranges: Mapping[str, Range], lets: Mapping[str, Let] | None = None):
         self.ranges = dict(ranges)
         self.lets = dict(lets or {})
+        self.order = {name: number for number, name in enumerate(self.ranges)}
         self.intervals = {name: entry.interval for name, entry in self.ranges.items()}
 
     def extend(self, name: str, entry: Range, let: Let | None = None) -> Scope:
@@ -85,7 +88,7 @@ class Scope:
 
     def minimum(self, poly: Poly) -> int:
         """A number that the expression is never below."""
-        return self._search(poly, list(self.ranges), None, [1])
+        return self._search(poly, len(self.order), None, [1])
 
     def fits(self, poly: Poly) -> bool:
         """Whether the expression cannot overflow; nothing is known of the value of one that can."""
@@ -94,22 +97,25 @@ class Scope:
 
     def never_negative(self, poly: Poly) -> bool:
         """Whether the expression is proven to be at least 0; tries harder than `minimum`."""
-        return self._search(poly, list(self.ranges), 0, [MAX_TRIES]) >= 0
+        return self._search(poly, len(self.order), 0, [MAX_TRIES]) >= 0
 
-    def _search(self, poly: Poly, names: list[str], enough: int | None, budget: list[int]) -> int:
-        """The best lower bound found by replacing registers, the last defined first, by their bounds.
+    def _search(self, poly: Poly, end: int, enough: int | None, budget: list[int]) -> int:
+        """The best lower bound found by replacing registers, the last defined (before `end`) first, by their bounds.
 
         Of several bounds the one that looks best goes first; others are tried while `budget` lasts and the result is
         below `enough`.
         """
         best = poly.interval(self.intervals)[0]
-        while names and (enough is None or best < enough):
-            name = names.pop()
-            choices = self._eliminate(poly, name) if name in poly.registers else []
+        for _ in range(MAX_STEPS):
+            name = max((n for n in poly.registers if self.order[n] < end), key=self.order.__getitem__, default=None)
+            if name is None or (enough is not None and best >= enough):
+                break
+            end = self.order[name]
+            choices = self._eliminate(poly, name)
             for other in choices[1:]:
                 if enough is not None and best < enough and budget[0] > 1:
                     budget[0] -= 1
-                    best = max(best, self._search(other, names.copy(), enough, budget))
+                    best = max(best, self._search(other, end, enough, budget))
             if choices:
                 poly = choices[0]
                 best = max(best, poly.interval(self.intervals)[0])

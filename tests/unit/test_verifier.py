@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -293,3 +294,14 @@ def test_the_machine_must_have_the_product():
         "kernel 'k': mmad: machine vn1 has no product of f64"
     ]
     assert verify_kernel(parsed, load_target("host-avx2")) == []
+
+
+def test_long_chains_of_scalars_take_bounded_time():
+    """Each bound is found in a bounded number of steps, however many registers depend on each other."""
+    lets = tuple(Let(f"r{i}", "add", (Poly.of(f"r{i - 1}") if i else ONE, ONE)) for i in range(400))
+    squares = tuple(Let(f"s{i}", "mul", (Poly.of(f"s{i - 1}") if i else Poly.of(3),) * 2) for i in range(400))
+    load = Instr("load", (), {"dst": View("yt", ()), "src": View("x", (), Poly.of("r399") + Poly.of("s399"))})
+    started = time.perf_counter()
+    found = declared(params=EXAMPLE.params, buffers=EXAMPLE.buffers, body=(*lets, *squares, load))
+    assert not found, "C1 is not known yet"
+    assert time.perf_counter() - started < 5
