@@ -43,6 +43,7 @@ _COSTS = {
     Cost.ELEMENTS: "elements of the domain",
     Cost.TRANSCENDENTAL: "elements of the domain, several passes each",
     Cost.MACS: "multiply-adds of the domain",
+    Cost.SORT: "elements of the domain, as often as the scanned size can be halved",
     Cost.SYNC: "none",
 }
 _ROLES = {

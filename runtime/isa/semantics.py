@@ -290,6 +290,21 @@ def scan_add(args: Args) -> Array:
     return np.add.accumulate(args.inputs["src"], axis=axis, dtype=args.dtype.numpy)
 
 
+def order_of(x: Array, axis: int, *, descending: bool) -> Array:
+    """The positions along an axis in sorted order; equal elements keep theirs, NaN is greater than any number."""
+    keys = x.astype(np.float32) if x.dtype.kind == "V" else x  # numpy cannot sort what it calls V, bf16
+    if not descending:
+        return np.argsort(keys, axis, kind="stable")
+    # Backwards twice, so that equal elements keep their order.
+    return keys.shape[axis] - 1 - np.flip(np.argsort(np.flip(keys, axis), axis, kind="stable"), axis)
+
+
+def order(args: Args) -> Array:
+    """Positions in sorted order along the `scan` dimension."""
+    (axis,) = args.axes(Role.SCAN)
+    return order_of(args.inputs["src"], axis, descending=args.attrs["by"] == "descending")
+
+
 def iota(args: Args) -> Array:
     """start + step * index along the `scan` dimension."""
     (axis,) = args.axes(Role.SCAN)

@@ -39,6 +39,7 @@ class Cost(StrEnum):
     ELEMENTS = "elements"
     TRANSCENDENTAL = "transcendental"
     MACS = "macs"
+    SORT = "sort"  # elements times the depth of a merge tree over the scan dimension
     SYNC = "sync"
 
 
@@ -228,6 +229,11 @@ def _vector() -> list[Op]:
            "Running sum along the scan dimension.", (), (P, SC), Numeric.FREE_ORDER),
         Op("iota", 0x6A, Pipe.V, (_out((UB,), NUMBERS),), sem.iota, "start + step * index along the scan dimension.",
            (AttrSpec("start", "poly", Poly()), AttrSpec("step", "poly", ONE)), (P, SC)),
+        Op("order", 0x6B, Pipe.V,
+           (_out((UB,), ("i32",), Same.FREE), OperandSpec("src", (UB,), NUMBERS)), sem.order,
+           "The indices along the scan dimension that sort it: dst[0] is where the first element is. "
+           "Equal elements keep their order; NaN is greater than any number.",
+           (AttrSpec("by", "name", "ascending", ("ascending", "descending")),), (P, SC), cost=Cost.SORT),
     ]  # fmt: skip
 
 

@@ -59,6 +59,11 @@ def vector_cycles(machine: Machine, dtype: str, elements: Count, transcendental:
     return machine.startup[Pipe.V] + vectors * (machine.transcendental if transcendental else 1)
 
 
+def sort_depth(length: Count) -> Count:
+    """How often merging by twos passes over a row of this length to sort it."""
+    return _ceil(np.log2(np.maximum(length, 2)))
+
+
 def contiguous_pieces(sizes: Sequence[int], strides: Sequence[int]) -> int:
     """How many contiguous pieces a view of these sizes and strides (in elements) touches."""
     run = 1
@@ -103,6 +108,10 @@ def instruction_cycles(
         case Cost.ELEMENTS | Cost.TRANSCENDENTAL:
             widest = max(dtypes.values(), key=lambda name: BY_NAME[name].size)
             return vector_cycles(machine, widest, elements, op.cost is Cost.TRANSCENDENTAL)
+        case Cost.SORT:
+            one = vector_cycles(machine, dtypes["src"], elements)
+            start = machine.startup[Pipe.V]
+            return start + sort_depth(product(Role.SCAN)) * (one - start)
         case Cost.SYNC:
             return machine.startup[op.pipe]
 

@@ -111,6 +111,8 @@ class Oracle:
             return self._reduced(where)
         if self.op.name == "scan.add":
             return self._scanned(where)
+        if self.op.name == "order":
+            return self._ordered(where)
         return {address: self._element(index) for index, address in where.items()}
 
     def _element(self, index: tuple[int, ...]) -> Expected:
@@ -177,6 +179,17 @@ class Oracle:
         for index, address in where.items():
             terms = [self._input("src", (*index[:axis], i, *index[axis + 1 :])) for i in range(index[axis] + 1)]
             result[address] = Expected(sum(terms), self._free_order(terms, 0))
+        return result
+
+    def _ordered(self, where: dict[tuple[int, ...], tuple[int, int]]) -> dict[tuple[int, int], Expected]:
+        (axis,) = (i for i, dim in enumerate(self.instr.domain) if dim.role is Role.SCAN)
+        size = self.instr.domain[axis].size.evaluate(self._env)
+        down = self._attr("by") == "descending"
+        result: dict[tuple[int, int], Expected] = {}
+        for index, address in where.items():
+            row = [self._input("src", (*index[:axis], i, *index[axis + 1 :])) for i in range(size)]
+            places = sorted(range(size), key=lambda i, row=row: (-row[i] if down else row[i], i))
+            result[address] = Expected(places[index[axis]])
         return result
 
 

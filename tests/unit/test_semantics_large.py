@@ -118,3 +118,19 @@ def test_integer_division_truncates_even_at_the_ends():
         b = np.full_like(a, divisor)
         expected = [int(abs(int(x)) // abs(divisor) * (1 if (x < 0) == (divisor < 0) else -1)) for x in a]
         assert np.array_equal(apply("div", {"a": a, "b": b}, a), np.array(expected).astype(np.int8))
+
+
+@pytest.mark.parametrize("dtype", ["f32", "f64", "f16", "bf16"])
+def test_order_is_stable_and_nan_is_greatest(dtype: str):
+    x = np.array([2, np.nan, -1, 2, np.inf, np.nan, -np.inf, -0.0, 0.0]).astype(BY_NAME[dtype].numpy)
+    out = np.zeros(x.size, np.int32)
+    up = apply("order", {"src": x}, out, (Role.SCAN,), by="ascending")
+    down = apply("order", {"src": x}, out, (Role.SCAN,), by="descending")
+    assert up.tolist() == [6, 2, 7, 8, 0, 3, 4, 1, 5]
+    assert down.tolist() == [1, 5, 4, 0, 3, 7, 8, 2, 6]
+
+
+def test_order_of_long_rows():
+    x = np.random.default_rng(0).integers(-50, 50, (3, 5000)).astype(np.int8)
+    down = apply("order", {"src": x}, np.zeros(x.shape, np.int32), (P, Role.SCAN), by="descending")
+    assert np.array_equal(down, np.argsort(-x.astype(np.int64), axis=1, kind="stable"))
