@@ -9,6 +9,8 @@ from __future__ import annotations
 from xdsl.ir import Dialect
 
 from vcc.dialects.graph.attributes import (
+    ArgFn,
+    ArgFnAttr,
     BinaryFn,
     BinaryFnAttr,
     Blocked,
@@ -24,12 +26,16 @@ from vcc.dialects.graph.attributes import (
 from vcc.dialects.graph.base import GraphOp, Tensor, i64s, ints, shape_of, tensor_of
 from vcc.dialects.graph.contraction import ConvOp, MatmulOp
 from vcc.dialects.graph.elementwise import BinaryOp, CastOp, CompareOp, SelectOp, UnaryOp
+from vcc.dialects.graph.indexed import GatherElementsOp, GatherOp, ScatterElementsOp, ScatterOp
 from vcc.dialects.graph.movement import ConcatOp, ExpandOp, PadOp, RelayoutOp, ReshapeOp, SliceOp, TransposeOp
+from vcc.dialects.graph.ranking import ArgOp, CumSumOp, TopKOp
 from vcc.dialects.graph.reduction import LayerNormOp, ReduceOp, SoftmaxOp
 from vcc.dialects.graph.structure import HostOp, KernelOp, YieldOp
 from vcc.dialects.graph.window import PoolOp, Window, window_of
 
 __all__ = [
+    "ArgFn",
+    "ArgOp",
     "BinaryFn",
     "BinaryOp",
     "Blocked",
@@ -38,7 +44,10 @@ __all__ = [
     "CompareOp",
     "ConcatOp",
     "ConvOp",
+    "CumSumOp",
     "ExpandOp",
+    "GatherElementsOp",
+    "GatherOp",
     "Graph",
     "GraphOp",
     "HostOp",
@@ -52,10 +61,13 @@ __all__ = [
     "ReduceOp",
     "RelayoutOp",
     "ReshapeOp",
+    "ScatterElementsOp",
+    "ScatterOp",
     "SelectOp",
     "SliceOp",
     "SoftmaxOp",
     "Tensor",
+    "TopKOp",
     "TransposeOp",
     "UnaryFn",
     "UnaryOp",
@@ -79,6 +91,9 @@ Graph = Dialect(
         ReduceOp,
         SoftmaxOp,
         LayerNormOp,
+        ArgOp,
+        TopKOp,
+        CumSumOp,
         MatmulOp,
         ConvOp,
         PoolOp,
@@ -89,9 +104,13 @@ Graph = Dialect(
         PadOp,
         ExpandOp,
         RelayoutOp,
+        GatherOp,
+        GatherElementsOp,
+        ScatterOp,
+        ScatterElementsOp,
         HostOp,
         KernelOp,
         YieldOp,
     ],
-    [Blocked, UnaryFnAttr, BinaryFnAttr, CompareFnAttr, ReduceFnAttr, PoolFnAttr],
+    [Blocked, ArgFnAttr, UnaryFnAttr, BinaryFnAttr, CompareFnAttr, ReduceFnAttr, PoolFnAttr],
 )

@@ -85,6 +85,20 @@ class PoolFn(StrEnum):
     AVERAGE = auto()
 
 
+class ArgFn(StrEnum):
+    """Which extreme `graph.arg` finds."""
+
+    MAX = auto()
+    MIN = auto()
+
+
+@irdl_attr_definition
+class ArgFnAttr(EnumAttribute[ArgFn], SpacedOpaqueSyntaxAttribute):
+    """The extreme of a `graph.arg`."""
+
+    name = "graph.arg_fn"
+
+
 @irdl_attr_definition
 class UnaryFnAttr(EnumAttribute[UnaryFn], SpacedOpaqueSyntaxAttribute):
     """The function of a `graph.unary`."""

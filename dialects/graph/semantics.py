@@ -15,6 +15,7 @@ from xdsl.ir import Operation
 from vcc.dialects.graph.base import ints, shape_of, tensor_of
 from vcc.dialects.graph.contraction import ConvOp, MatmulOp
 from vcc.dialects.graph.elementwise import BinaryOp, CastOp, CompareOp, SelectOp, UnaryOp
+from vcc.dialects.graph.indexed_semantics import INDEXED_RULES
 from vcc.dialects.graph.movement import ConcatOp, ExpandOp, PadOp, RelayoutOp, ReshapeOp, SliceOp, TransposeOp
 from vcc.dialects.graph.reduction import LayerNormOp, ReduceOp, SoftmaxOp
 from vcc.dialects.graph.window import PoolOp
@@ -94,6 +95,7 @@ def _pad(op: PadOp, args: Sequence[Array]) -> Array:
 
 
 _RULES: dict[type[Operation], Rule] = {
+    **INDEXED_RULES,
     UnaryOp: lambda op, args: semantics.UNARY[op.fn.data.value](args[0]),
     BinaryOp: lambda op, args: semantics.BINARY[op.fn.data.value](args[0], args[1]),
     CompareOp: lambda op, args: semantics.COMPARE[op.fn.data.value](args[0], args[1]),
