@@ -1,159 +1,120 @@
-"""Copies that disappear: a buffer that only mirrors memory elsewhere is replaced by views of that memory."""
+"""Copies that disappear: a buffer that only mirrors memory elsewhere is replaced by views of that memory.
+
+A `load` or `mov` that alone writes its buffer goes: readers read its source. A `store` that alone writes an output
+goes: its buffer then lies in the output from its first, complete, writing on. Bounds of registers prove that every
+access sees what it would have seen; where they do not, the copy stays.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 
-from vcc.runtime.isa.expr import ONE, ZERO, Interval, Poly, scalar_fold
-from vcc.runtime.isa.kernel import Forall, If, Instr, Kernel, Let, Loop, ScalarLoad, ScalarParam, Statement, View, walk
+from vcc.runtime.isa.expr import ONE, ZERO, Poly
+from vcc.runtime.isa.kernel import Forall, If, Instr, Kernel, Let, Loop, ScalarLoad, Statement, TensorParam, View, walk
 from vcc.runtime.isa.table import OPS
+from vcc.runtime.isa.verifier_ranges import Scope, scoped
 
-_WORD = (-(2**63), 2**63 - 1)
-
-
-def registers_of(statement: Statement) -> Iterator[tuple[str, Poly, Poly]]:
-    """The loop registers that a statement defines, with their half-open bounds."""
-    if isinstance(statement, Loop):
-        yield statement.register, statement.low, statement.high
-    elif isinstance(statement, Forall):
-        yield from statement.ranges
-
-
-def register_ranges(kernel: Kernel) -> dict[str, Interval]:
-    """An interval for every register; where a name is used twice, one that holds both."""
-    env: dict[str, Interval] = {p.name: (p.low, p.high) for p in kernel.params if isinstance(p, ScalarParam)}
-    for statement in walk(kernel.body):
-        found = [(name, low.interval(env)[0], high.interval(env)[1] - 1) for name, low, high in registers_of(statement)]
-        if isinstance(statement, Let):
-            found = [(statement.register, *_let_range(statement, env))]
-        elif isinstance(statement, ScalarLoad):
-            found = [(statement.register, *_WORD)]
-        for name, low, high in found:
-            old = env.get(name, (low, high))
-            env[name] = (min(low, old[0]), max(high, old[1]))
-    return env
-
-
-def _let_range(let: Let, env: Mapping[str, Interval]) -> Interval:
-    (a, b), (c, d) = (arg.interval(env) for arg in let.args)
-    if let.fn == "mul" or (let.fn == "div" and c > 0):
-        corners = [scalar_fold(let.fn, [x, y]) for x in (a, b) for y in (c, d)]
-        return min(corners), max(corners)
-    if let.fn in ("add", "min", "max"):
-        return scalar_fold(let.fn, [a, c]), scalar_fold(let.fn, [b, d])
-    if let.fn in ("div", "mod"):
-        return (0, d - 1) if let.fn == "mod" and c > 0 else _WORD
-    return 0, 1
-
-
-@dataclass
-class Site:
-    """A statement with its place: its number in program order, the blocks around it, where the loops around it end."""
-
-    statement: Statement
-    index: int
-    blocks: tuple[int, ...]
-    ends: tuple[int, ...]
-
-
-def _sites(body: tuple[Statement, ...], blocks: tuple[int, ...], ends: tuple[int, ...], out: list[Site]) -> list[Site]:
-    blocks = (*blocks, len(out))
-    for statement in body:
-        out.append(Site(statement, len(out), blocks, ends))
-        if isinstance(statement, Loop | Forall):
-            _sites(statement.body, blocks, (*ends, len(out) + sum(1 for _ in walk(statement.body)) - 1), out)
-        elif isinstance(statement, If):
-            _sites(statement.then, blocks, ends, out)
-            _sites(statement.orelse, blocks, ends, out)
-    return out
+Access = tuple[int, Instr, str, View]  # place in program order, instruction, role, view
 
 
 class Composer:
-    """Removes copies from one kernel where intervals of registers prove that every access sees what it would have seen.
-
-    A `load` or `mov` that alone writes its buffer goes: readers read its source. A `store` that alone writes an output
-    goes: its buffer then lies in the output from its first, complete, writing on.
-    """
+    """One kernel; places are the numbers of its statements in program order."""
 
     def __init__(self, kernel: Kernel):
-        self.kernel, self.ranges = kernel, register_ranges(kernel)
+        self.kernel = kernel
+        self.scopes = {id(statement): scope for statement, scope in scoped(kernel)}
         self.slots = {b.name: b.slots for b in kernel.buffers}
-        self.modes = {p.name: p.mode for p in kernel.params if not isinstance(p, ScalarParam)}
-        self.sites = _sites(kernel.body, (), (), [])
-        self.dropped: set[int] = set()
+        self.modes = {p.name: p.mode for p in kernel.params if isinstance(p, TensorParam)}
+        self.statements: list[Statement | None] = list(walk(kernel.body))
+        self.at: list[Scope | None] = [self.scopes.get(id(s)) for s in self.statements]
+        self.blocks: list[tuple[int, ...]] = []  # around every statement, the blocks, and the ends of the loops
+        self.ends: list[tuple[int, ...]] = []
+        self.number(kernel.body, (), ())
+
+    def number(self, body: tuple[Statement, ...], blocks: tuple[int, ...], ends: tuple[int, ...]) -> None:
+        blocks = (*blocks, len(self.blocks))
+        for statement in body:
+            self.blocks.append(blocks)
+            self.ends.append(ends)
+            if isinstance(statement, Loop | Forall):
+                end = len(self.blocks) + sum(1 for _ in walk(statement.body)) - 1
+                self.number(statement.body, blocks, (*ends, end))
+            elif isinstance(statement, If):
+                self.number(statement.then, blocks, ends)
+                self.number(statement.orelse, blocks, ends)
 
     def run(self) -> Kernel:
         """The kernel without the copies that could go."""
-        for site in self.sites:
-            copy = site.statement
-            if isinstance(copy, Instr) and copy.op in ("load", "mov", "store") and copy.when is None:
+        for place, copy in enumerate(self.statements):
+            scope = self.at[place]
+            if isinstance(copy, Instr) and copy.op in ("load", "mov", "store") and copy.when is None and scope:
                 near, far = (copy.operands[r] for r in (("src", "dst") if copy.op == "store" else ("dst", "src")))
-                whole = all(d.valid is None and self.within(d.size, d.max) for d in copy.domain)
-                if whole and isinstance(near, View) and isinstance(far, View) and near.buffer in self.slots:
-                    self.vanish(site, copy, near, far)
-        return replace(self.kernel, body=tuple(self.rebuild(self.kernel.body, iter(self.sites))))
+                fits = all(scope.never_negative(d.size) and scope.never_negative(d.max - d.size) for d in copy.domain)
+                if fits and not any(d.valid for d in copy.domain) and isinstance(near, View) and isinstance(far, View):
+                    self.vanish(place, copy, near, far)
+        return replace(self.kernel, body=tuple(self.rebuild(self.kernel.body, iter(self.statements))))
 
-    def within(self, value: Poly, high: int) -> bool:
-        least, most = value.interval(self.ranges)
-        return least >= 0 and most <= high
+    def accesses(self, buffer: str) -> list[Access]:
+        found = [(place, s) for place, s in enumerate(self.statements) if isinstance(s, Instr)]
+        return [(place, s, role, v) for place, s in found for role, v in s.views() if v.buffer == buffer]
 
-    def accesses(self, buffer: str) -> list[tuple[Site, Instr, str, View]]:
-        found = [(s, s.statement) for s in self.sites if s.index not in self.dropped]
-        return [(s, i, r, v) for s, i in found if isinstance(i, Instr) for r, v in i.views() if v.buffer == buffer]
-
-    def vanish(self, site: Site, copy: Instr, near: View, far: View) -> None:
+    def vanish(self, place: int, copy: Instr, near: View, far: View) -> None:
         """Replaces every access to the buffer `near` by one to `far` and drops the copy, if that is safe."""
-        others = [a for a in self.accesses(near.buffer) if a[0] is not site]
+        others = [a for a in self.accesses(near.buffer) if a[0] != place]
+        if near.buffer not in self.slots or not others:
+            return
         if copy.op == "store":
-            if not others or not self.owns(site, copy, near, far, others[0]):
-                return
-            span = (others[0][0].index, site.index)
-            safe = all(span[0] <= s.index < span[1] for s, *_ in others)
+            first, last = others[0][0], place
+            safe = self.owns(place, copy, near, far, others[0]) and others[-1][0] < place
         else:
-            ends = [next((e for e in s.ends if e not in site.ends), s.index) for s, *_ in others]
-            span = (site.index, max(ends, default=site.index))
-            safe = all(role != "dst" and s.index > site.index for s, _, role, _ in others)
-            writers = [a for a in self.accesses(far.buffer) if a[2] == "dst" and span[0] < a[0].index <= span[1]]
-            safe &= self.modes.get(far.buffer, "in") == "in" and not writers
+            ends = [next((e for e in self.ends[p] if e not in self.ends[place]), p) for p, *_ in others]
+            first, last = place, max(ends)
+            written = [p for p, _, role, _ in self.accesses(far.buffer) if role == "dst" and first < p <= last]
+            safe = all(p > place and role != "dst" for p, _, role, _ in others)
+            safe &= self.modes.get(far.buffer, "in") == "in" and not written
         names = {r for p in (near.base, near.slot, far.base, far.slot, *far.strides) for r in p.registers}
-        for s in self.sites[span[0] + 1 : span[1] + 1]:
-            defined = {name for name, _, _ in registers_of(s.statement)}
-            defined |= {s.statement.register} if isinstance(s.statement, Let | ScalarLoad) else set()
+        for s in self.statements[first + 1 : last + 1]:
+            defined = {name for name, _, _ in s.ranges} if isinstance(s, Forall) else set[str]()
+            defined |= {s.register} if isinstance(s, Let | ScalarLoad | Loop) else set()
             safe &= not defined & names
-        views = [self.through(site, copy, near, far, *access) for access in others] if safe else [None]
-        if None not in views:
-            for (s, _, role, _), view in zip(others, views, strict=True):
-                assert isinstance(s.statement, Instr) and view is not None
-                s.statement = replace(s.statement, operands={**s.statement.operands, role: view})
-            self.dropped.add(site.index)
+        views = [self.through(place, copy, near, far, access) for access in others] if safe else []
+        if views and None not in views:
+            for (p, _, role, _), view in zip(others, views, strict=True):
+                use = self.statements[p]
+                assert isinstance(use, Instr) and view is not None
+                new = replace(use, operands={**use.operands, role: view})
+                self.statements[p], self.scopes[id(new)] = new, self.scopes[id(use)]
+            self.statements[place] = None
 
-    def owns(self, site: Site, copy: Instr, near: View, far: View, first: tuple[Site, Instr, str, View]) -> bool:
+    def owns(self, place: int, copy: Instr, near: View, far: View, first: Access) -> bool:
         """Whether a store is its output's only access, and the first access to its buffer writes all it takes."""
         where, instr, role, view = first
         same = view == near and [d.size for d in instr.domain] == [d.size for d in copy.domain]
-        fresh = role == "dst" and instr.when is None and not any(d.role.is_reduction for d in instr.domain)
+        fresh = role == "dst" and instr.when is None and not any(d.role.is_reduction or d.valid for d in instr.domain)
         alone = self.modes.get(far.buffer) == "out" and len(self.accesses(far.buffer)) == 1
-        return same and fresh and alone and where.blocks == site.blocks and "zero" not in instr.attrs
+        return same and fresh and alone and self.blocks[where] == self.blocks[place] and "zero" not in instr.attrs
 
-    def through(self, site: Site, copy: Instr, near: View, far: View, at: Site, use: Instr, role: str, view: View) -> View | None:
-        """The access `view` composed with the copy, or None where it might touch elements that are not copied.
+    def through(self, place: int, copy: Instr, near: View, far: View, access: Access) -> View | None:
+        """The accessing view composed with the copy, or None where it may touch elements that are not copied.
 
-        The address is written as digits over the copy's strides in `near`: digit i is the index along its dimension i.
+        Its address is written as digits over the copy's strides in `near`: digit i is the index along dimension i.
         """
+        at, use, role, view = access
+        scope, blocks = self.at[at], self.blocks[place]
         order = [i for i, dim in enumerate(copy.domain) if dim.size != ONE]
         pitches = {i: near.strides[i].constant or 0 for i in order}
+        nested = self.blocks[at][: len(blocks)] == blocks and OPS[use.op].indexed != role
         slots = view.slot == near.slot or self.slots[near.buffer] == 1
-        if at.blocks[: len(site.blocks)] != site.blocks or not slots or OPS[use.op].indexed == role or min(pitches.values(), default=1) <= 0:
+        if scope is None or not nested or not slots or min(pitches.values(), default=1) <= 0:
             return None
         order.sort(key=lambda i: -pitches[i])
         least = dict.fromkeys(order, ZERO)  # of each digit; `spare` is what is left above its largest value
         spare = {i: copy.domain[i].size - 1 for i in order}
-        factors = [(None, d.size - 1, s.constant) for d, s in zip(use.domain, view.strides, strict=True)]
-        factors += [(Poly(((m, 1),)), Poly(((m, 1),)), c) for m, c in (view.base - near.base).terms]
-        strides: list[Poly] = []
-        base = far.base
-        for factor, reach, rest in factors:
+        terms = [(d.size - 1, s.constant, False) for d, s in zip(use.domain, view.strides, strict=True)]
+        terms += [(Poly(((m, 1),)), c, True) for m, c in (view.base - near.base).terms]
+        strides, base = list[Poly](), far.base
+        for reach, rest, fixed in terms:  # an index, from 0 to `reach`, or a fixed part of the base; times `rest`
             if rest is None:
                 return None
             moved = ZERO
@@ -161,24 +122,22 @@ class Composer:
                 quotient = int(rest / pitches[i])
                 rest -= quotient * pitches[i]
                 moved = moved + far.strides[i] * quotient
-                if factor is not None or quotient > 0:
-                    spare[i] = spare[i] - reach * quotient
-                if factor is not None or quotient < 0:
-                    least[i] = least[i] + reach * quotient
+                spare[i] = spare[i] - (reach * quotient if fixed or quotient > 0 else ZERO)
+                least[i] = least[i] + (reach * quotient if fixed or quotient < 0 else ZERO)
             if rest and reach != ZERO:
                 return None
-            strides += [moved] if factor is None else []
-            base = base + (moved * factor if factor is not None else ZERO)
-        safe = all(self.within(value, 2**62) for value in (*least.values(), *spare.values()))
+            strides += [] if fixed else [moved]
+            base = base + (moved * reach if fixed else ZERO)
+        safe = all(scope.never_negative(value) for value in (*least.values(), *spare.values()))
         return View(far.buffer, tuple(strides), base, far.slot) if safe else None
 
-    def rebuild(self, body: tuple[Statement, ...], sites: Iterator[Site]) -> Iterator[Statement]:
+    def rebuild(self, body: tuple[Statement, ...], kept: Iterator[Statement | None]) -> Iterator[Statement]:
         for statement in body:
-            site = next(sites)
+            new = next(kept)
             if isinstance(statement, Loop | Forall):
-                yield replace(statement, body=tuple(self.rebuild(statement.body, sites)))
+                yield replace(statement, body=tuple(self.rebuild(statement.body, kept)))
             elif isinstance(statement, If):
-                then = tuple(self.rebuild(statement.then, sites))
-                yield replace(statement, then=then, orelse=tuple(self.rebuild(statement.orelse, sites)))
-            elif site.index not in self.dropped:
-                yield site.statement
+                then = tuple(self.rebuild(statement.then, kept))
+                yield replace(statement, then=then, orelse=tuple(self.rebuild(statement.orelse, kept)))
+            elif new is not None:
+                yield new

@@ -1,43 +1,27 @@
-"""Building the text of one LLVM function: values, loops and branches, scalar expressions, types."""
+"""Building the text of one LLVM function: values, scalar expressions, branches and loops."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from vcc.runtime.diagnostics import VccError, error
-from vcc.runtime.isa.dtypes import DType
 from vcc.runtime.isa.expr import Poly, scalar_fold
 
 #: A 64-bit value: a constant, or the name of an LLVM value.
 Val = int | str
-Env = Mapping[str, Val]
-LLVM_TYPES = {"f32": "float", "f64": "double", "f16": "half", "bool": "i8"}
-LLVM_TYPES |= {f"{sign}{n}": f"i{n}" for n in (8, 16, 32, 64) for sign in "iu"}
 _COMPARE = {"eq": "eq", "ne": "ne", "lt": "slt", "le": "sle", "gt": "sgt", "ge": "sge"}
 
 
 def unsupported(what: str) -> VccError:
-    """The error for an instruction that this engine cannot translate yet."""
-    return error("E0121", f"the native engine cannot run {what} yet", help="use the interpreter: --engine=interpreter")
-
-
-def scalar_type(dtype: DType) -> str:
-    """The LLVM type of one element in memory."""
-    if dtype.name not in LLVM_TYPES:
-        raise unsupported(f"dtype {dtype}")
-    return LLVM_TYPES[dtype.name]
-
-
-def vector_type(dtype: DType, width: int) -> str:
-    """The LLVM type of `width` elements in registers; booleans are i1 there."""
-    return f"<{width} x {'i1' if dtype.kind == 'b' else scalar_type(dtype)}>"
+    """The error for an instruction that this engine does not have."""
+    return error("E0121", f"the native engine does not have {what} yet", help="run it on the interpreter")
 
 
 @dataclass
 class Emitter:
-    """Appends instructions to a function. Variables are stack slots, which LLVM's SROA turns into registers."""
+    """Appends instructions to a function. Variables are stack slots, which LLVM turns into registers."""
 
     lines: list[str] = field(default_factory=list)
     slots: list[str] = field(default_factory=list)
@@ -45,30 +29,33 @@ class Emitter:
     traps: list[str] = field(default_factory=list)
     count: int = 0
 
-    def name(self, hint: str = "v") -> str:
+    def name(self) -> str:
         self.count += 1
-        return f"{hint}{self.count}"
+        return f"v{self.count}"
 
     def do(self, text: str) -> None:
         self.lines.append("  " + text)
 
     def op(self, text: str) -> str:
+        """Appends an instruction; gives the name of its result."""
         result = "%" + self.name()
         self.do(f"{result} = {text}")
         return result
 
     def call(self, function: str, result: str, *args: str, flags: str = "") -> str:
-        """Calls an intrinsic or C function; each of `args` is "type value"."""
+        """Calls an intrinsic; each of `args` is "type value"."""
         kinds = (a[: a.index(">") + 1] if a.startswith("<") else a.split()[0] for a in args)
-        self.declarations.add(f"declare {result} @{function}({', '.join(kinds)})")
-        return self.op(f"call {flags}{result} @{function}({', '.join(args)})")
+        self.declarations.add(f"declare {result} @llvm.{function}({', '.join(kinds)})")
+        text = f"call {flags}{result} @llvm.{function}({', '.join(args)})"
+        if result != "void":
+            return self.op(text)
+        self.do(text)
+        return ""
 
-    def label(self, name: str) -> None:
-        self.lines.append(f"{name}:")
-
-    def variable(self, kind: str) -> str:
-        slot = "%" + self.name("s")
+    def variable(self, kind: str, value: str) -> str:
+        slot = "%" + self.name()
         self.slots.append(f"  {slot} = alloca {kind}")
+        self.do(f"store {kind} {value}, ptr {slot}")
         return slot
 
     def add(self, a: Val, b: Val) -> Val:
@@ -79,11 +66,9 @@ class Emitter:
     def mul(self, a: Val, b: Val) -> Val:
         if isinstance(a, int) and isinstance(b, int):
             return a * b
-        if 0 in (a, b):
-            return 0
-        return b if a == 1 else a if b == 1 else self.op(f"mul i64 {a}, {b}")
+        return 0 if 0 in (a, b) else b if a == 1 else a if b == 1 else self.op(f"mul i64 {a}, {b}")
 
-    def poly(self, poly: Poly, env: Env) -> Val:
+    def poly(self, poly: Poly, env: Mapping[str, Val]) -> Val:
         """The value of a scalar expression."""
         total: Val = 0
         for monomial, coefficient in poly.terms:
@@ -93,78 +78,78 @@ class Emitter:
             total = self.add(total, product)
         return total
 
-    def condition(self, test: str, a: Val, b: Val) -> str:
-        return self.op(f"icmp {test} i64 {a}, {b}")
-
-    def scalar(self, fn: str, args: list[Val]) -> Val:
+    def scalar(self, fn: str, a: Val, b: Val) -> Val:
         """One scalar instruction; `div` and `mod` round towards minus infinity and trap on zero."""
-        numbers = [a for a in args if isinstance(a, int)]
-        if len(numbers) == len(args) and not (fn in ("div", "mod") and not numbers[1]):
-            return scalar_fold(fn, numbers)
-        a, b = args
-        if fn == "add":
-            return self.add(a, b)
-        if fn == "mul":
-            return self.mul(a, b)
+        if isinstance(a, int) and isinstance(b, int) and not (fn in ("div", "mod") and b == 0):
+            return scalar_fold(fn, [a, b])
+        if fn in ("add", "mul"):
+            return self.add(a, b) if fn == "add" else self.mul(a, b)
         if fn in ("min", "max"):
-            return self.call(f"llvm.s{fn}.i64", "i64", f"i64 {a}", f"i64 {b}")
+            return self.call(f"s{fn}.i64", "i64", f"i64 {a}", f"i64 {b}")
         if fn in _COMPARE:
-            return self.op(f"zext i1 {self.condition(_COMPARE[fn], a, b)} to i64")
+            return self.op(f"zext i1 {self.op(f'icmp {_COMPARE[fn]} i64 {a}, {b}')} to i64")
         if fn in ("and", "or"):
             return self.op(f"zext i1 {self.op(f'{fn} i1 {self.truth(a)}, {self.truth(b)}')} to i64")
-        self.trap_if(self.condition("eq", b, 0), "scalar division by zero")
+        if not isinstance(b, int) or b == 0:
+            self.trap_if(self.op(f"icmp eq i64 {b}, 0"), "scalar division by zero")
         remainder = self.op(f"srem i64 {a}, {b}")
-        wrong = self.op(f"and i1 {self.truth(remainder)}, {self.condition('slt', self.op(f'xor i64 {remainder}, {b}'), 0)}")
+        apart = self.op(f"icmp slt i64 {self.op(f'xor i64 {remainder}, {b}')}, 0")
+        wrong = self.op(f"and i1 {self.truth(remainder)}, {apart}")
         if fn == "mod":
-            return self.op(f"select i1 {wrong}, i64 {self.op(f'add i64 {remainder}, {b}')}, i64 {remainder}")
+            return self.op(f"select i1 {wrong}, i64 {self.add(remainder, b)}, i64 {remainder}")
         return self.op(f"sub i64 {self.op(f'sdiv i64 {a}, {b}')}, {self.op(f'zext i1 {wrong} to i64')}")
 
     def truth(self, value: Val) -> str:
-        return self.condition("ne", value, 0)
-
-    def modulo(self, a: Val, slots: int) -> Val:
-        """`a` modulo a positive constant; an and where that does."""
-        if isinstance(a, str) and slots & (slots - 1) == 0:
-            return self.op(f"and i64 {a}, {slots - 1}") if slots > 1 else 0
-        return self.scalar("mod", [a, slots])
-
-    def address(self, pointer: str, kind: str, offset: Val) -> str:
-        return pointer if offset == 0 else self.op(f"getelementptr {kind}, ptr {pointer}, i64 {offset}")
+        return self.op(f"icmp ne i64 {value}, 0")
 
     def trap_if(self, condition: str, message: str) -> None:
         """Leaves the function with a number that stands for `message` where the condition holds."""
-        trap, go = self.name("trap"), self.name("go")
         self.traps.append(message)
-        self.do(f"br i1 {condition}, label %{trap}, label %{go}")
-        self.label(trap)
-        self.do(f"ret i32 {len(self.traps)}")
-        self.label(go)
+        self.branch(condition, lambda: self.do(f"ret i32 {len(self.traps)}"), leaves=True)
 
-    def branch(self, condition: str, then: Callable[[], None], orelse: Callable[[], None] | None = None) -> None:
-        yes, no, done = self.name("then"), self.name("else"), self.name("done")
+    def branch(
+        self, condition: str, then: Callable[[], None], orelse: Callable[[], None] = lambda: None, leaves: bool = False
+    ) -> None:
+        """`if`; `leaves` says that `then` ends the function."""
+        yes, no, done = self.name(), self.name(), self.name()
         self.do(f"br i1 {condition}, label %{yes}, label %{no}")
-        for label, part in ((yes, then), (no, orelse)):
-            self.label(label)
-            if part:
-                part()
-            self.do(f"br label %{done}")
-        self.label(done)
+        self.lines.append(f"{yes}:")
+        then()
+        self.lines += [f"{no}:"] if leaves else [f"  br label %{done}", f"{no}:"]
+        orelse()
+        self.lines += [f"  br label %{done}", f"{done}:"]
 
     @contextmanager
-    def loop(self, low: Val, high: Val, step: int = 1) -> Iterator[Val]:
-        """`for i in range(low, high, step)`; gives i. One iteration known beforehand makes no loop."""
+    def loop(self, low: Val, high: Val, step: int = 1) -> Generator[Val]:
+        """`for i in range(low, high, step)`; gives i. What is one iteration for certain makes no loop."""
         if isinstance(low, int) and isinstance(high, int) and low < high <= low + step:
             yield low
             return
-        head, body, done = self.name("head"), self.name("body"), self.name("done")
-        counter = self.variable("i64")
-        self.do(f"store i64 {low}, ptr {counter}")
-        self.do(f"br label %{head}")
-        self.label(head)
+        head, body, done = self.name(), self.name(), self.name()
+        counter = self.variable("i64", str(low))
+        self.lines += [f"  br label %{head}", f"{head}:"]
         index = self.op(f"load i64, ptr {counter}")
-        self.do(f"br i1 {self.condition('slt', index, high)}, label %{body}, label %{done}")
-        self.label(body)
+        self.do(f"br i1 {self.op(f'icmp slt i64 {index}, {high}')}, label %{body}, label %{done}")
+        self.lines.append(f"{body}:")
         yield index
-        self.do(f"store i64 {self.op(f'add i64 {index}, {step}')}, ptr {counter}")
-        self.do(f"br label %{head}")
-        self.label(done)
+        self.do(f"store i64 {self.add(index, step)}, ptr {counter}")
+        self.lines += [f"  br label %{head}", f"{done}:"]
+
+    def blocks(self, size: Val, counts: list[int]) -> Iterator[tuple[Val, int, Val]]:
+        """Loops over 0..size in steps of `counts`: gives index, step, and what is left in an incomplete last step or 0.
+
+        If the size is not constant, each count must divide the one before.
+        """
+        low: Val = 0
+        for count in counts:
+            if isinstance(size, int) and isinstance(low, int):
+                end = size - (size - low) % count
+            else:
+                end = size if count == 1 else self.op(f"sub i64 {size}, {self.op(f'urem i64 {size}, {count}')}")
+            if end != low:
+                with self.loop(low, end, count) as at:
+                    yield at, count, 0
+            low = end
+        if low != size:
+            with self.loop(low, size, counts[-1]) as at:
+                yield at, counts[-1], self.add(size, self.mul(at, -1))

@@ -7,18 +7,17 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Any
 
 import llvmlite.binding as llvm
 import numpy as np
-from numpy.typing import NDArray
 
 from vcc.runtime.diagnostics import error
 from vcc.runtime.host.engine import Argument
+from vcc.runtime.interpreter.memory import aligned, bind_scalars, bind_tensors
 from vcc.runtime.isa.host import Launch
-from vcc.runtime.isa.kernel import Forall, Kernel, ScalarParam, TensorParam
+from vcc.runtime.isa.kernel import Forall, Kernel, TensorParam
 from vcc.runtime.native.frame import Cpu
-from vcc.runtime.native.translate import ALIGNMENT, Translator
+from vcc.runtime.native.translate import Translator
 
 
 @cache
@@ -27,19 +26,13 @@ def host_cpu() -> Cpu:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     features = llvm.get_host_cpu_features()
-    wide = features.get("avx512f", False)
-    size = 64 if wide else 32 if features.get("avx2", False) else 16
-    return Cpu(llvm.get_host_cpu_name(), features.flatten(), size, 32 if wide or not features.get("sse2", False) else 16)
+    size = 64 if features.get("avx512f") else 32 if features.get("avx2") else 16
+    return Cpu(llvm.get_host_cpu_name(), features.flatten(), size, 16 if features.get("sse2") and size < 64 else 32)
 
 
 def translate(kernel: Kernel, cpu: Cpu | None = None) -> str:
     """The kernel as LLVM IR. Raises VccError (E0121) naming an instruction that this engine does not have."""
     return Translator(kernel, cpu or host_cpu()).run()
-
-
-def compile_kernel(kernel: Kernel, cpu: Cpu | None = None) -> NativeKernel:
-    """Machine code of one kernel. Raises VccError (E0121) as `translate` does."""
-    return NativeKernel(kernel, cpu or host_cpu())
 
 
 class NativeKernel:
@@ -55,56 +48,53 @@ class NativeKernel:
         options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = False
         builder = llvm.create_pass_builder(machine, options)
         builder.getModulePassManager().run(module, builder)
-        self._module = llvm.create_mcjit_compiler(module, machine)
-        self._module.finalize_object()
+        self._code = llvm.create_mcjit_compiler(module, machine)
+        self._code.finalize_object()
         kinds = [ctypes.c_void_p if isinstance(p, TensorParam) else ctypes.c_int64 for p in kernel.params]
         kind = ctypes.CFUNCTYPE(ctypes.c_int32, *kinds, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
-        self._function = kind(self._module.get_function_address("kernel"))
+        self._function = kind(self._code.get_function_address("kernel"))
         self._local = threading.local()
 
-    def _run(self, values: list[int], part: int, parts: int) -> int:
+    def _run(self, values: Sequence[int], part: int, parts: int) -> None:
         """Runs one part in this thread, on its own on-chip memories."""
-        if not hasattr(self._local, "scratch"):
-            self._local.memory = np.zeros(self._bytes + ALIGNMENT, np.uint8)
-            self._local.scratch = -(-self._local.memory.ctypes.data // ALIGNMENT) * ALIGNMENT
-        return self._function(*values, self._local.scratch, part, parts)
+        if not hasattr(self._local, "memory"):
+            self._local.memory = aligned(self._bytes)
+            self._local.scratch = self._local.memory.ctypes.data
+        trap = self._function(*values, self._local.scratch, part, parts)
+        if trap:
+            raise error("E0401", f"{self.kernel.name}: {self._traps[trap - 1]}")
 
     def bind(self, args: Mapping[str, Argument], threads: int = 1) -> Callable[[], None]:
         """Checks arguments; the result runs the kernel on them, as often as called. Raises VccError (E0105, E0401)."""
-        params = self.kernel.params
-        scalars = {p.name: int(args[p.name]) for p in params if isinstance(p, ScalarParam)}
-        arrays = {p.name: args[p.name] for p in params if isinstance(p, TensorParam)}
-        for p in params:
-            if isinstance(p, ScalarParam) and not p.low <= scalars[p.name] <= p.high:
-                raise error("E0401", f"{self.kernel.name}: {p.name} = {scalars[p.name]} is not in {p.low}..{p.high}")
-        copies: list[tuple[NDArray[Any], NDArray[Any]]] = []  # of inputs that outputs overlap: the code takes them as apart
-        for p in params:
-            if isinstance(p, TensorParam):
-                array, extent = arrays[p.name], p.extent.evaluate(scalars)
-                fits = isinstance(array, np.ndarray) and array.dtype == p.dtype.numpy and array.size >= extent
-                if not fits or not array.flags.c_contiguous:
-                    raise error("E0105", f"{self.kernel.name}: {p.name} must be a contiguous array of {extent} {p.dtype}")
-                written = [arrays[q.name] for q in params if isinstance(q, TensorParam) and q.mode != "in"]
-                if p.mode == "in" and any(np.may_share_memory(array, other) for other in written):
-                    arrays[p.name] = array.copy()
-                    copies.append((arrays[p.name], array))
-        values = [scalars[p.name] if isinstance(p, ScalarParam) else arrays[p.name].ctypes.data for p in params]
+        scalars = bind_scalars(self.kernel, args)
+        arrays = {name: place.data for name, place in bind_tensors(self.kernel, args, scalars).items()}
+        modes = {p.name: p.mode for p in self.kernel.params if isinstance(p, TensorParam)}
+        written = [arrays[name] for name, mode in modes.items() if mode != "in"]
+        overlap = {
+            n: a for n, a in arrays.items() if modes[n] == "in" and any(np.may_share_memory(a, w) for w in written)
+        }
+        arrays |= {name: array.copy() for name, array in overlap.items()}  # the code takes inputs and outputs as apart
+        values = [arrays[p.name].ctypes.data if p.name in arrays else scalars[p.name] for p in self.kernel.params]
         parts = threads if any(isinstance(s, Forall) for s in self.kernel.body) else 1
 
         def run() -> None:
-            for copy, original in copies:
-                np.copyto(copy, original)
-            chunks = [self._run(values, 0, 1)] if parts == 1 else _pool(parts).map(self._run, [values] * parts, range(parts), [parts] * parts)
-            for trap in chunks:
-                if trap:
-                    raise error("E0401", f"{self.kernel.name}: {self._traps[trap - 1]}")
+            for name, array in overlap.items():
+                np.copyto(arrays[name], array)
+            if parts == 1:
+                self._run(values, 0, 1)
+            else:
+                list(_pool(parts).map(lambda part: self._run(values, part, parts), range(parts)))
 
-        run.arrays = arrays  # which live as long
         return run
 
     def launch(self, args: Mapping[str, Argument], threads: int = 1) -> None:
-        """Runs the kernel once. Arguments as in `bind`."""
+        """Runs the kernel once. Arguments as in `vcc.runtime.interpreter.kernel.run_kernel`."""
         self.bind(args, threads)()
+
+
+def compile_kernel(kernel: Kernel, cpu: Cpu | None = None) -> NativeKernel:
+    """Machine code of one kernel. Raises VccError (E0121) as `translate` does."""
+    return NativeKernel(kernel, cpu or host_cpu())
 
 
 @cache
