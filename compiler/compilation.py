@@ -17,6 +17,7 @@ from vcc.compiler.files import make_folder
 from vcc.compiler.interface import check_bound
 from vcc.compiler.options import Options
 from vcc.compiler.pipeline import IR_PHASES, PHASE_NAMES, PassCrashError, Trace, collector_paused, run_pipeline, verify
+from vcc.compiler.support import check_dtypes
 from vcc.compiler.targets import load_target
 from vcc.compiler.work import Work, check_host_ops, count_work
 from vcc.runtime.diagnostics import VccError, error
@@ -129,6 +130,7 @@ class Compilation:
     def _observe(self, phase: str, module: ModuleOp) -> None:
         self.phase = phase
         if phase == "graph":
+            check_dtypes(module)
             check_host_ops(module, self.options.host_ops)
             self.work = count_work(module)
         self._dump(phase, module)
