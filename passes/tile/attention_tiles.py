@@ -1,0 +1,130 @@
+"""Tile sizes of attention: how many heads, query rows, keys and columns a core takes at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vcc.passes.tile.access import IterAxis
+from vcc.passes.tile.epilogue import Epilogue
+from vcc.passes.tile.lowering import KernelLowering
+from vcc.passes.tile.search import Sizes, choose_tile, tile_candidates, waves
+from vcc.runtime.isa.dtypes import DType
+from vcc.runtime.isa.kernel import SLOT_ALIGNMENT, Memory, Pipe
+from vcc.runtime.machine.cost import matrix_cycles, transfer_cycles, vector_cycles
+
+
+@dataclass(frozen=True)
+class AttentionShape:
+    """Sizes of an attention: products of the outer batch axes, heads (the last batch axis), rows, keys, depths."""
+
+    outer: int
+    heads: int
+    rows: int
+    keys: int
+    depth: int
+    columns: int
+    masked: bool
+
+
+class AttentionTiles:
+    """The search; sizes are `h` heads, `m` rows, `s` keys, `d` of the depth and `n` columns of the values.
+
+    Whole rows of scores (one step over the keys) need neither running maximum nor running sum.
+    """
+
+    def __init__(
+        self, lower: KernelLowering, shape: AttentionShape, axes: list[IterAxis], epilogue: Epilogue, dtype: DType,
+        accumulator: DType,
+    ):  # fmt: skip
+        self.lower, self.machine = lower, lower.machine
+        self.shape, self.axes, self.epilogue = shape, axes, epilogue
+        self.dtype, self.accumulator = dtype, accumulator
+
+    def choose(self) -> dict[str, int]:
+        """The cheapest sizes that fit; E0140 if none does."""
+        fm, fn, fk = self.machine.fractal
+        shape = self.shape
+        candidates = {
+            "h": tile_candidates(shape.heads, 1, 16),
+            "m": tile_candidates(shape.rows, fm, 512),
+            "s": tile_candidates(shape.keys, max(fn, fk)),
+            "d": _whole_or_parts(shape.depth, fk),
+            "n": _whole_or_parts(shape.columns, fn),
+        }
+        return choose_tile(
+            self.machine, candidates, self.footprint, self.cost, node=self.lower.node, what="an attention"
+        )
+
+    def tile_sizes(self, s: Sizes) -> list[Any]:
+        """The size along every loop of the output."""
+        outer: list[Any] = [1] * max(0, len(self.axes) - 3)
+        return [*outer, *([s["h"]] if len(self.axes) > 2 else []), s["m"], s["n"]]
+
+    def footprint(self, s: Sizes, slots: int) -> dict[Memory, Any]:
+        """Bytes of each memory."""
+        heads, size, wide = s["h"], self.dtype.size, self.accumulator.size
+        scores, result = heads * s["m"] * s["s"], heads * s["m"] * s["n"]
+        casts = size != wide
+        buffers: list[tuple[Any, int]] = [(scores * wide, slots), *((heads * s["m"] * wide, 1) for _ in range(3))]
+        if self.shape.masked:
+            buffers += [(scores * size, slots), (scores * wide if casts else 0, 1)]
+        if casts:
+            buffers += [(scores * size, slots), (result * wide, 1)]
+        return {
+            Memory.L0A: _bytes([(heads * s["m"] * s["d"] * size, slots), (scores * size, slots)]),
+            Memory.L0B: _bytes([(heads * s["d"] * s["s"] * size, slots), (heads * s["s"] * s["n"] * size, slots)]),
+            Memory.L0C: _bytes([(scores * wide, 1), (result * wide, 1)]),
+            Memory.UB: _bytes(buffers) + self.epilogue.nbytes(self.tile_sizes(s), slots),
+        }
+
+    def cost(self, s: Sizes) -> Any:
+        """Cycles of the busiest core.
+
+        Within a tile the products and the vector work on their scores wait for each other; loads run ahead.
+        """
+        machine, shape, name = self.machine, self.shape, self.dtype.name
+        wide, size, heads = self.accumulator.name, self.dtype.size, s["h"]
+        steps = -(-shape.keys // s["s"])
+        parts = -(-shape.depth // s["d"])
+        online = steps > 1
+        scores, result = heads * s["m"] * s["s"], heads * s["m"] * s["n"]
+        loads: Any = parts * transfer_cycles(machine, Pipe.IN, heads * s["d"] * s["s"] * size, heads * s["s"])
+        loads = loads + transfer_cycles(machine, Pipe.IN, heads * s["s"] * s["n"] * size, heads * s["s"])
+        query: Any = transfer_cycles(machine, Pipe.IN, heads * s["m"] * s["d"] * size, heads * s["m"])
+        loads = loads + np.where(parts > 1, parts * query, 0)
+        if shape.masked:
+            loads = loads + transfer_cycles(machine, Pipe.IN, scores * size, s["m"])
+        start = machine.startup[Pipe.M]
+        products: Any = parts * (start + heads * (matrix_cycles(machine, name, s["m"], s["s"], s["d"]) - start))
+        products = products + start + heads * (matrix_cycles(machine, name, s["m"], s["n"], s["s"]) - start)
+        simple: Any = vector_cycles(machine, wide, scores)
+        vector: Any = 4 * simple + vector_cycles(machine, wide, scores, True)
+        small: Any = vector_cycles(machine, wide, heads * s["m"], True)
+        update: Any = 5 * small + 2 * vector_cycles(machine, wide, result)
+        vector = vector + np.where(online, update, 0)
+        moves: Any = transfer_cycles(machine, Pipe.MOV, scores * size, heads * s["m"])
+        one: Any = steps * np.maximum(loads, products + vector + moves)
+        out: Any = transfer_cycles(machine, Pipe.OUT, result * size, heads * s["m"])
+        last: Any = (2 + len(self.epilogue.rest)) * vector_cycles(machine, wide, result)
+        tiles = shape.outer * -(-shape.heads // heads) * -(-shape.rows // s["m"]) * -(-shape.columns // s["n"])
+        return waves(machine, tiles) * (np.maximum(one + last, query + out)) + query + loads + out
+
+
+def _bytes(buffers: list[tuple[Any, int]]) -> Any:
+    """The bytes of buffers of (size of a slot, slots)."""
+    total: Any = 0
+    for size, slots in buffers:
+        total = total + -(-size // SLOT_ALIGNMENT) * SLOT_ALIGNMENT * slots
+    return total
+
+
+def _whole_or_parts(extent: int, granule: int) -> list[int]:
+    """The whole extent, and parts for machines on which that does not fit: each part costs another pass."""
+    found, size = [extent], extent
+    while size > granule:
+        size = max(granule, -(-size // 2))
+        found.append(size)
+    return sorted(set(found))
