@@ -18,10 +18,13 @@ from xdsl.ir import Block, BlockArgument, Operation, OpResult, Region, SSAValue
 from xdsl.passes import ModulePass
 
 from vcc.dialects import graph
+from vcc.dialects.graph.attributes import Blocked
 from vcc.dialects.graph.base import shape_of, tensor_of
 from vcc.dialects.origin import fuse_locations, set_value_names, value_names
 from vcc.dialects.weights import ConstantOp
 from vcc.passes.fuse.choose_layouts import ELEMENTWISE, is_depthwise
+from vcc.passes.tile.access import Access
+from vcc.passes.tile.lowering import view_through
 
 VIEWS = (graph.TransposeOp, graph.RelayoutOp, graph.ExpandOp, graph.SliceOp, graph.PadOp)
 #: A kernel longer than this gains nothing more from fusion, and its live values would crowd the vector memory.
@@ -47,6 +50,8 @@ def anchor_kind(op: Operation) -> str | None:
             return "depthwise" if is_depthwise(op) else "conv"
         case graph.MatmulOp():
             return "matmul"
+        case graph.AttentionOp():
+            return "attention"
         case graph.PoolOp():
             return "pool"
         case graph.ReduceOp():
@@ -88,9 +93,7 @@ class Fusion:
         ]
         members = {op: group for group in groups for op in group.ops}
         groups += [
-            Group("elementwise", [op], "")
-            for op in ops
-            if isinstance(op, VIEWS) and any(not self._folds(use.operation, op, members) for use in op.results[0].uses)
+            Group("elementwise", [op], "") for op in ops if isinstance(op, VIEWS) and not self._folds(op, members)
         ]
         for group in groups:
             self._outline(group)
@@ -161,9 +164,17 @@ class Fusion:
             return f"{op.name} has another shape"
         return f"{op.name} needs a value that is computed from this one elsewhere"
 
-    def _folds(self, user: Operation, view: Operation, members: dict[Operation, Group]) -> bool:
-        """Whether a user reads through a view, so that the view needs no kernel of its own."""
-        return user in members and reads_through(user, view)
+    def _folds(self, view: Operation, members: dict[Operation, Group]) -> bool:
+        """Whether all users read through a view, so that the view needs no kernel of its own."""
+        return all(self._passes(use.operation, view.results[0], view, members) for use in view.results[0].uses)
+
+    def _passes(self, user: Operation, value: SSAValue, view: Operation, members: dict[Operation, Group]) -> bool:
+        """Whether a user of a value, which is the view's or a view of that, reads it through the view."""
+        if user in members:
+            return view in view_chain(user, value)
+        if not isinstance(user, VIEWS) or not self._folds(user, members):
+            return False
+        return all(self._passes(use.operation, user.results[0], view, members) for use in user.results[0].uses)
 
     def _outline(self, group: Group) -> None:
         """Move a group's operations into a `graph.kernel` that stands where the last one stood."""
@@ -182,12 +193,14 @@ class Fusion:
                 body.add_op(copy)
                 mapping[value] = copy.result
                 return
-            if isinstance(op, VIEWS) and reads_through(user, op):
-                source = op.operands[0]
+            if chain := view_chain(user, value):
+                source = chain[-1].operands[0]
                 if source not in mapping:
                     mapping[source] = body.insert_arg(source.type, len(body.args))
                     inputs.append(source)
-                _copy(op, body, mapping)
+                for view in reversed(chain):
+                    if view.results[0] not in mapping:
+                        _copy(view, body, mapping)
                 return
             mapping[value] = body.insert_arg(value.type, len(body.args))
             inputs.append(value)
@@ -251,10 +264,30 @@ def _owner_location(value: SSAValue) -> LocationAttr:
 
 
 def reads_through(user: Operation, view: Operation) -> bool:
-    """Whether a user's loads can do a view's work: elementwise operations any view, anchors a transpose."""
+    """Whether a user's loads can do a view's work: elementwise operations any view, anchors some."""
     if isinstance(user, ELEMENTWISE):
         return True
     kind = anchor_kind(user)
+    if kind in ("matmul", "attention"):
+        plain = not isinstance(tensor_of(view.operands[0]).encoding, Blocked)
+        return isinstance(view, graph.RelayoutOp | graph.TransposeOp) or (
+            plain and isinstance(view, graph.ExpandOp | graph.SliceOp)
+        )
     if kind in (None, "concat") or not isinstance(view, graph.TransposeOp | graph.RelayoutOp):
         return False
-    return user.operands[0].owner is view or kind == "matmul"
+    return user.operands[0].owner is view
+
+
+def view_chain(user: Operation, value: SSAValue) -> list[Operation]:
+    """The views, last to first, through which a user can read a value: as many as one access can express."""
+    chain: list[Operation] = []
+    while isinstance(view := value.owner, VIEWS) and reads_through(user, view):
+        source = view.operands[0]
+        access: Access | None = Access.of(tensor_of(source))
+        for each in (view, *reversed(chain)):
+            access = None if access is None else view_through(each, access)
+        if chain and (access is None or isinstance(tensor_of(source).encoding, Blocked)):
+            break
+        chain.append(view)
+        value = source
+    return chain
