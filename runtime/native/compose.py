@@ -7,6 +7,7 @@ access sees what it would have seen; where they do not, the copy stays.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -23,7 +24,8 @@ class Composer:
 
     def __init__(self, kernel: Kernel):
         self.kernel = kernel
-        self.scopes = {id(statement): scope for statement, scope in scoped(kernel)}
+        count = Counter(map(id, walk(kernel.body)))  # of an object that stands in two places nothing is known
+        self.scopes = {id(s): scope for s, scope in scoped(kernel) if count[id(s)] == 1}
         self.slots = {b.name: b.slots for b in kernel.buffers}
         self.modes = {p.name: p.mode for p in kernel.params if isinstance(p, TensorParam)}
         self.statements: list[Statement | None] = list(walk(kernel.body))

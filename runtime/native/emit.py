@@ -28,10 +28,11 @@ class Emitter:
     declarations: set[str] = field(default_factory=set)
     traps: list[str] = field(default_factory=list)
     count: int = 0
+    now: str = ""  # the instruction being translated
 
     def name(self) -> str:
         self.count += 1
-        return f"v{self.count}"
+        return f".v{self.count}"  # no name of a kernel begins with a dot
 
     def do(self, text: str) -> None:
         self.lines.append("  " + text)

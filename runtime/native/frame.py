@@ -51,7 +51,7 @@ class Frame:
         offset = e.poly(view.base, self.env)
         for position, at in index.items():
             offset = e.add(offset, e.mul(at, e.poly(view.strides[position], self.env)))
-        pointer, size = f"%{view.buffer}.ptr", 8 * self.dtypes[view.buffer].size
+        pointer, size = f"%.at.{view.buffer}", 8 * self.dtypes[view.buffer].size
         if buffer and buffer.slots > 1:
             slot = e.scalar("mod", e.poly(view.slot, self.env), buffer.slots)
             pointer = e.op(f"getelementptr i8, ptr {pointer}, i64 {e.mul(slot, buffer.slot_bytes)}")

@@ -18,7 +18,7 @@ class Lanes:
 
     def __init__(self, emitter: Emitter, dtype: DType, width: int, wide: bool):
         if dtype.name not in ("f32", "f64"):
-            raise unsupported(f"arithmetic on {dtype}")
+            raise unsupported(f"{emitter.now} on {dtype}")
         self.e, self.dtype, self.width, self.wide = emitter, dtype, width, wide
         self.kind = "float" if dtype.size == 4 else "double"
         self.type, self.mask = f"<{width} x {self.kind}>", f"<{width} x i1>"

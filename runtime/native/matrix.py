@@ -61,12 +61,6 @@ class Product:
 
     def emit(self) -> None:
         """Appends the loops over tiles."""
-        if self.instr.when is None:
-            self.tiles()
-        else:
-            self.e.branch(self.e.truth(self.e.poly(self.instr.when, self.f.env)), self.tiles)
-
-    def tiles(self) -> None:
         rows, vectors = self.block()
         width, size = self.lanes.width, self.sizes[self.row] if self.row is not None else 1
         tail = size % rows if isinstance(size, int) else 1

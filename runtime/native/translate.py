@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
+from vcc.runtime.isa.expr import ONE, Poly
 from vcc.runtime.isa.kernel import Forall, If, Instr, Kernel, Let, Loop, ScalarLoad, Statement, Sync, TensorParam, View
 from vcc.runtime.native.compose import Composer
 from vcc.runtime.native.emit import Emitter, Val, unsupported
@@ -29,12 +32,12 @@ class Translator:
         """The module's text."""
         scratch: list[str] = []
         for buffer in self.kernel.buffers:
-            scratch.append(f"  %{buffer.name}.ptr = getelementptr i8, ptr %.scratch, i64 {self.scratch_bytes}")
+            scratch.append(f"  %.at.{buffer.name} = getelementptr i8, ptr %.scratch, i64 {self.scratch_bytes}")
             self.scratch_bytes += buffer.slot_bytes * buffer.slots
         params = list[str]()
         for p in self.kernel.params:
             self.f.env |= {} if isinstance(p, TensorParam) else {p.name: f"%{p.name}"}
-            params.append(f"ptr noalias %{p.name}.ptr" if isinstance(p, TensorParam) else f"i64 %{p.name}")
+            params.append(f"ptr noalias %.at.{p.name}" if isinstance(p, TensorParam) else f"i64 %{p.name}")
         self.block(self.kernel.body)
         params += ["ptr noalias align 64 %.scratch", "i64 %.part", "i64 %.parts"]
         width = f'"prefer-vector-width"="{self.f.cpu.vector_bytes * 8}"'
@@ -68,44 +71,60 @@ class Translator:
                     raise unsupported(type(other).__name__)
 
     def instruction(self, instr: Instr, following: list[Statement]) -> None:
-        self.check(instr)
-        if instr.op == "mmad":
-            Product(self.f, instr).emit()
-            return
+        self.e.now = instr.op
         chain = Chain(self.f)
+        if instr.op == "mmad":
+            self.guarded([instr], Product(self.f, instr).emit)
+            return
         if not chain.take(instr):
             raise unsupported(instr.op)
         while following and isinstance(following[0], Instr) and chain.take(following[0]):
             following.pop(0)
-        chain.emit()
+        self.guarded(chain.instrs, chain.emit)
 
-    def check(self, instr: Instr) -> None:
-        """Traps where a size leaves 0..max, unless that cannot be."""
-        for dim in instr.domain:
-            scope = self.scopes.get(id(instr))
-            if not scope or not (scope.never_negative(dim.size) and scope.never_negative(dim.max - dim.size)):
-                wrong = self.e.op(f"icmp ugt i64 {self.e.poly(dim.size, self.f.env)}, {dim.max}")
-                self.e.trap_if(wrong, f"{instr.op}: the size of {dim.name} is not within 0..{dim.max}")
+    def guarded(self, instrs: list[Instr], emit: Callable[[], None]) -> None:
+        """Emits instructions of one domain: skipped if `when` is 0, trapping at sizes outside 0..max, idle if empty."""
+
+        def checked() -> None:
+            for instr in instrs:
+                scope = self.scopes.get(id(instr))
+                for dim in instr.domain:
+                    if not scope or not all(scope.never_negative(p) for p in (dim.size, dim.max - dim.size)):
+                        wrong = self.e.op(f"icmp ugt i64 {self.e.poly(dim.size, self.f.env)}, {dim.max}")
+                        self.e.trap_if(wrong, f"{instr.op}: the size of {dim.name} is not within 0..{dim.max}")
+            inner = emit
+            for size in sorted(set[Poly]().union(*map(self.unsure, instrs)), key=str):
+                inner = partial(self.nonzero, size, inner)
+            inner()
+
+        self.nonzero(ONE if instrs[0].when is None else instrs[0].when, checked)
+
+    def nonzero(self, condition: Poly, emit: Callable[[], None]) -> None:
+        if condition == ONE:
+            emit()
+        else:
+            self.e.branch(self.e.truth(self.e.poly(condition, self.f.env)), emit)
+
+    def unsure(self, instr: Instr) -> set[Poly]:
+        """Those sizes of a reduction that may be 0: then it must leave its output alone."""
+        scope = self.scopes.get(id(instr))
+        sizes = [dim.size for dim in instr.domain if any(d.role.is_reduction for d in instr.domain)]
+        return {size for size in sizes if not scope or not scope.never_negative(size - 1)}
 
     def loop(self, loop: Loop, following: list[Statement]) -> None:
         instr = accumulation(replace(loop, body=tuple(s for s in loop.body if not isinstance(s, Sync))))
         env = self.f.env
         low, high = self.e.poly(loop.low, env), self.e.poly(loop.high, env)
-        if instr and isinstance(low, int) and isinstance(high, int) and low < high:
-            self.check(instr)
+        whole = isinstance(low, int) and isinstance(high, int) and low < high
+        if instr and whole and not self.unsure(instr):
+            self.e.now = instr.op
             drain = following[0] if following else None
-            alone = self.f.reads[view(instr, "dst").buffer] == 2  # the product itself, which may add, and the drain
-            if (
-                isinstance(drain, Instr)
-                and drain.op == "drain"
-                and drain.when is None
-                and alone
-                and matching(instr, drain)
-            ):
-                Product(self.f, instr, loop, drain).emit()
-                following.pop(0)
-            else:
-                Product(self.f, instr, loop).emit()
+            fused = isinstance(drain, Instr) and drain.op == "drain" and drain.when is None
+            alone = self.f.reads[view(instr, "dst").buffer] == 2  # by the product itself, which may add, and the drain
+            if not isinstance(drain, Instr) or not fused or not alone or matching(instr, drain) is None:
+                drain = None
+            self.guarded([instr, drain] if drain else [instr], Product(self.f, instr, loop, drain).emit)
+            following[:] = following[1:] if drain else following
             return
         with self.e.loop(low, high, loop.step) as env[loop.register]:
             self.block(loop.body)

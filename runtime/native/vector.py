@@ -61,13 +61,6 @@ class Chain:
 
     def emit(self) -> None:
         """Appends the loops."""
-        when = self.instrs[0].when
-        if when is None:
-            self.loops()
-        else:
-            self.e.branch(self.e.truth(self.e.poly(when, self.f.env)), self.loops)
-
-    def loops(self) -> None:
         self.sizes = [self.e.poly(dim.size, self.f.env) for dim in self.instrs[0].domain]
         inner = next((self.inner(i) for i in self.instrs if i.op in REDUCTIONS), ())
         self.lane = self.choose_lane(inner)

@@ -234,6 +234,44 @@ def test_products_in_memory_and_in_registers(m: int, n: int, k: int, cpu: Cpu | 
     agree(found, arguments(found, {"m": m, "n": n, "k": k}), cpu)
 
 
+@pytest.mark.parametrize("n", [0, 1, 8])
+def test_empty_reductions_leave_their_outputs(n: int) -> None:
+    found = kernel(
+        """buf a: ub f32[64] @0  buf r: ub f32[8] @256  buf s: ub f32[8] @288
+        buf p: l0a f32[64] @0  buf q: l0b f32[64] @0  buf t: l0c f32[64] @0
+        load {i:64} a(1), x(1)
+        load {i:8} r(1), x(1)
+        load {i:8} s(1), x(1)
+        load {i:64} p(1), x(1)
+        load {i:64} q(1), x(1)
+        reduce.add {i:8, j:reduce %n max 8} r(1,0), a(8,1)
+        reduce.max {j:reduce %n max 8} s(0), a(1), zero=0
+        mmad {m:m 8, n:n 8, k:k 8} t(8,1,0), p(8,0,1), q(0,1,8)
+        loop %c = 0..2 reduce {
+          %first = eq %c, 0
+          mmad {m:m 8, n:n 8, k:k %n max 8} t(8,1,0), p(8,0,1), q(0,1,8), zero=%first
+        }
+        drain {i:8, j:8} a(8,1), t(8,1)
+        store {i:8} y(1), r(1)
+        store {i:8} y[8](1), s(1)
+        store {i:64} y[16](1), a(1)""",
+        "n: i64 0..8",
+    )
+    agree(found, arguments(found, {"n": n}))
+
+
+def test_a_skipped_instruction_does_not_trap() -> None:
+    found = kernel(
+        """buf a: ub f32[32] @0
+        %small = le %n, 32
+        load {i:32} a(1), x(1)
+        neg {i:%n max 32} a(1), a(1)  when=%small
+        store {i:32} y(1), a(1)"""
+    )
+    for n in (20, 40):
+        agree(found, arguments(found, {"n": n}))
+
+
 def test_outputs_over_inputs() -> None:
     (found,) = (k for k in example("softmax") if k.name == "softmax")
     args = arguments(found, {"rows": 3, "n": 50})
