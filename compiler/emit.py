@@ -8,12 +8,12 @@ from pathlib import Path
 from xdsl.context import Context
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp
 from xdsl.ir import Attribute
-from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.utils.exceptions import ParseError, VerifyException
 
 from vcc.compiler.files import replacing
 from vcc.compiler.safetensors import read_tensors, write_tensors
+from vcc.dialects.text import parse_module
 from vcc.dialects.weights import WeightAttr, store_of
 from vcc.runtime.diagnostics import error
 
@@ -68,6 +68,13 @@ def write_ir(module: ModuleOp, ctx: Context, path: Path) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def load_weights(path: Path, ctx: Context) -> None:
+    """Put the weights beside the IR file `path`, if there are any, into the context's store; E0204 if damaged."""
+    beside = weights_path(path)
+    if beside.exists():
+        store_of(ctx).blobs.update(read_tensors(beside))
+
+
 def read_ir(path: Path, ctx: Context) -> ModuleOp:
     """The module in `path`; its weights come from the file beside it, memory-mapped, into the context's store.
 
@@ -79,11 +86,9 @@ def read_ir(path: Path, ctx: Context) -> ModuleOp:
         raise error("E0204", f"cannot read {path}: {failure.strerror or failure}") from None
     except UnicodeDecodeError:
         raise error("E0107", f"{path} is not IR: it is not UTF-8 text") from None
-    beside = weights_path(path)
-    if beside.exists():
-        store_of(ctx).blobs.update(read_tensors(beside))
+    load_weights(path, ctx)
     try:
-        module = Parser(ctx, text, str(path)).parse_module()
+        module = parse_module(ctx, text, str(path))
     except (ParseError, VerifyException) as failure:
         raise error("E0107", f"{path} is not IR: {_first_line(failure)}") from None
     return module

@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.passes import ModulePass
+from xdsl.passes import ModulePass, PassPipeline
+from xdsl.utils.arg_spec import ArgSpec, parse_pipeline
 from xdsl.utils.exceptions import VerifyException
 
+from vcc.compiler.targets import load_target
 from vcc.dialects.dominance import check_dominance
 from vcc.dialects.origin import node_names
+from vcc.dialects.visa import TargetMachine
 from vcc.runtime.diagnostics import VccError, error
+from vcc.runtime.machine.model import Machine
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ PHASES: tuple[Phase, ...] = (
         (
             "fold-batchnorm",
             "expand-average-pool",
+            "expand-long-rows",
             "split-bias",
             "simplify-graph",
             "cse",
@@ -168,12 +173,39 @@ def _run_pass(spec: str, index: int, phase: str, module: ModuleOp, ctx: Context,
 
 def make_pass(spec: str) -> ModulePass:
     """The pass that `spec` ("name" or "name{option=1}") tells of. Raises ValueError if there is no such pass."""
-    from xdsl.passes import PassPipeline
-
     from vcc.passes import all_passes
 
-    (made,) = PassPipeline.parse_spec(dict(all_passes()), spec).passes
+    (made,) = parse_passes(spec, all_passes()).passes
     return made
+
+
+def parse_passes(
+    text: str,
+    available: Mapping[str, Callable[[], type[ModulePass]]],
+    ctx: Context | None = None,
+    callback: Callable[[ModulePass | None, ModuleOp, ModulePass | None], None] | None = None,
+) -> PassPipeline:
+    """The passes of `vcc-opt -p`. Raises ValueError if one or an option is unknown, E0201 for an unknown target.
+
+    Any pass takes the option `target`, a target's name or file: it gives `ctx` the machine that passes ask for.
+    """
+    specs: list[ArgSpec] = []
+    for spec in parse_pipeline(text):
+        parameters = dict(spec.parameters)
+        target = parameters.pop("target", None)
+        if target is not None and ctx is not None:
+            choose_machine(ctx, load_target(",".join(map(str, target))))
+        specs.append(ArgSpec(spec.name, parameters))
+    if unknown := [spec.name for spec in specs if spec.name not in available]:
+        raise ValueError(f"Unrecognized passes: {unknown}")
+    return PassPipeline(tuple(available[spec.name]().from_pass_spec(spec) for spec in specs), callback)
+
+
+def choose_machine(ctx: Context, machine: Machine) -> None:
+    """Compile for `machine` from now on."""
+    target = ctx.get_dialect("visa").get_interface(TargetMachine)
+    assert target is not None, "the visa dialect is registered without a machine"
+    target.machine = machine
 
 
 def verify(module: ModuleOp, culprit: str) -> None:

@@ -17,17 +17,20 @@ from typing import Any
 
 PACKAGES = ("xdsl", "onnx", "numpy", "ml_dtypes", "llvmlite", "onnxruntime")
 
-#: Small float constants are written out in the IR; they are weights too.
+#: Small float constants are written out in the IR; they are weights too. Larger ones of any dtype are references.
 _FLOATS = re.compile(r"dense<[^>]*>( : tensor<(?:\d+x)*b?f\d+)")
+_FLOAT_BLOBS = re.compile(r'#weights\.blob<"\w+">( : tensor<(?:\d+x)*b?f\d+)')
+_OTHER_BLOBS = re.compile(r'#weights\.blob<"\w+">( : tensor<(?:\d+x)*u?i\d+)')
 
 
 def report_bug(bug: BaseException, words: Sequence[str]) -> None:
     """Write the bundle beside where the user works (in the temporary folder if that fails) and say where it is."""
-    last = traceback.extract_tb(bug.__traceback__)[-1:]
-    where = f" at {Path(last[0].filename).name}:{last[0].lineno}" if last else ""
-    what = next(iter(str(bug).splitlines()), "")
-    cause = f" ({type(bug.__cause__).__name__}: {bug.__cause__})" if bug.__cause__ is not None else ""
-    print(f"vcc: a bug in vcc: {type(bug).__name__}: {what}{cause}{where}", file=sys.stderr)
+    cause = bug.__cause__ or bug
+    last = traceback.extract_tb(cause.__traceback__)[-1:]
+    where = f" ({Path(last[0].filename).name}:{last[0].lineno})" if last else ""
+    context = f"{bug}: " if bug.__cause__ is not None else ""
+    what = next(iter(str(cause).splitlines()), "")
+    print(f"vcc: a bug in vcc: {context}{type(cause).__name__}: {what}{where}", file=sys.stderr)
     try:
         print(f"  a report for its developers, without weights: {write_bundle(bug, words)}", file=sys.stderr)
     except OSError as failure:
@@ -51,8 +54,9 @@ def write_bundle(bug: BaseException, words: Sequence[str]) -> Path:
 
 
 def without_weights(text: str) -> str:
-    """IR text whose float constants are all zero; integers, which give shapes and axes, stay."""
-    return _FLOATS.sub(r"dense<0.0>\1", text)
+    """IR text that needs no weights: they are all zero, but for small integers, which are shapes and axes."""
+    text = _FLOAT_BLOBS.sub(r"dense<0.0>\1", _FLOATS.sub(r"dense<0.0>\1", text))
+    return _OTHER_BLOBS.sub(r"dense<0>\1", text)
 
 
 def _contents(bug: BaseException, words: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -67,7 +71,7 @@ def _contents(bug: BaseException, words: Sequence[str]) -> Iterator[tuple[str, s
         about["pipeline"] = {phase.name: list(phase.passes) for phase in pipeline.PHASES}
         crash: Any = bug
         if isinstance(crash, pipeline.PassCrashError):
-            about |= {"phase": crash.phase, "pass": crash.spec}
+            about |= {"phase": crash.phase, "pass": crash.spec, "reproduce": f"vcc-opt before.mlir -p '{crash.spec}'"}
             yield "before.mlir", _ir_text(crash)
     yield "about.json", json.dumps(about, indent=2)
 

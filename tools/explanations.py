@@ -38,6 +38,8 @@ the options of one.""",
     "E0203": """The output cannot be written: the folder is not there, is not yours, or the disk is full. Files
 are written under another name and renamed when they are whole, so a failed command leaves nothing behind.""",
     "E0204": """An input file is missing, may not be read, or is not of the format that its place demands.""",
+    "E0205": """A file of rewrite rules (.rules) does not follow their language, or a rule in it is not sound. The
+message has the file, the line and what was expected there.""",
     "E0301": """The assembler does not understand the text. The message has the file, the line and what was
 expected there; docs/isa.md has the language.""",
     "E0302": """A kernel breaks a rule of the instruction set: an operand lies outside its buffer, in a memory

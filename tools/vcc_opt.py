@@ -16,12 +16,14 @@ from typing import IO
 
 from typing_extensions import override
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.passes import ModulePass, PassPipeline
+from xdsl.passes import ModulePass
 from xdsl.printer import Printer
 from xdsl.utils.exceptions import DiagnosticException, ParseError, VerifyException
 from xdsl.xdsl_opt_main import xDSLOptMain
 
 from vcc.compiler.context import make_context
+from vcc.compiler.emit import load_weights
+from vcc.compiler.pipeline import parse_passes
 from vcc.dialects.dominance import check_dominance
 from vcc.dialects.text import parse_module
 from vcc.passes import all_passes
@@ -82,6 +84,8 @@ class VccOptMain(xDSLOptMain):
     @override
     def register_all_frontends(self) -> None:
         def read_text(stream: IO[bytes]) -> ModuleOp:
+            if self.args.input_file:
+                load_weights(Path(self.args.input_file), self.ctx)
             implicit = not self.args.no_implicit_module
             return parse_module(self.ctx, stream.read().decode(), self.get_input_name(), implicit=implicit)
 
@@ -105,7 +109,7 @@ class VccOptMain(xDSLOptMain):
 
     @override
     def setup_pipeline(self) -> None:
-        self.pipeline = PassPipeline.parse_spec(self.available_passes, self.args.passes, self._between)
+        self.pipeline = parse_passes(self.args.passes, self.available_passes, self.ctx, self._between)
         self._start = time.perf_counter()
 
     def _between(self, previous: ModulePass | None, module: ModuleOp, following: ModulePass | None) -> None:

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 import vcc
+from vcc.compiler import pipeline
+from vcc.compiler.demo import model_path
 from vcc.runtime.diagnostics import CODES
-from vcc.tools import output
+from vcc.tools import output, vcc_opt
 from vcc.tools.bug import without_weights
 from vcc.tools.command_docs import render
 from vcc.tools.explanations import EXPLANATIONS
@@ -100,10 +102,33 @@ def test_a_bug_leaves_a_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_weights_do_not_go_into_reports():
-    text = (
-        "%0 = weights.constant dense<[1.5, 2.5]> : tensor<2xf32>\n%1 = weights.constant dense<[3, 4]> : tensor<2xi64>"
-    )
+    text = "dense<[1.5, 2.5]> : tensor<2xf32>\ndense<[3, 4]> : tensor<2xi64>\n"
     assert without_weights(text) == text.replace("[1.5, 2.5]", "0.0")
+    blobs = '#weights.blob<"a1"> : tensor<2x3xf32>\n#weights.blob<"b2"> : tensor<99xi8>'
+    assert without_weights(blobs) == "dense<0.0> : tensor<2x3xf32>\ndense<0> : tensor<99xi8>"
+
+
+def test_a_crash_of_a_pass_can_be_reproduced_from_the_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    real = pipeline.make_pass
+
+    class Broken:
+        def apply(self, ctx: object, module: object) -> None:
+            raise RuntimeError("too many cooks")
+
+    monkeypatch.setattr(pipeline, "make_pass", lambda spec: Broken() if spec == "form-kernels" else real(spec))
+    monkeypatch.chdir(tmp_path)
+    assert main([str(model_path()), "--shape", "image:1x1x8x8"]) == 70
+    err = capsys.readouterr().err
+    assert "pass 'form-kernels' of phase 'fuse': RuntimeError: too many cooks" in err
+    (path,) = tmp_path.iterdir()
+    with zipfile.ZipFile(path) as archive:
+        assert json.loads(archive.read("about.json"))["reproduce"] == "vcc-opt before.mlir -p 'form-kernels'"
+        archive.extract("before.mlir", tmp_path)
+    monkeypatch.undo()
+    assert vcc_opt.main([str(tmp_path / "before.mlir"), "-p", "form-kernels"]) == 0
+    assert "graph.kernel" in capsys.readouterr().out
 
 
 def test_interruption(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
