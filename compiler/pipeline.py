@@ -53,6 +53,7 @@ PHASES: tuple[Phase, ...] = (
             "fold-batchnorm",
             "expand-average-pool",
             "expand-long-rows",
+            "expand-long-rows",
             "split-bias",
             "simplify-graph",
             "cse",

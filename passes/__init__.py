@@ -20,6 +20,7 @@ _PASSES: dict[str, tuple[str, str]] = {
     "dce": ("xdsl.transforms.dead_code_elimination", "DeadCodeElimination"),
     "fold-batchnorm": ("vcc.passes.fuse.fold_batchnorm", "FoldBatchnorm"),
     "expand-average-pool": ("vcc.passes.fuse.expand_average_pool", "ExpandAveragePool"),
+    "expand-long-rows": ("vcc.passes.fuse.expand_long_rows", "ExpandLongRows"),
     "split-bias": ("vcc.passes.fuse.split_bias", "SplitBias"),
     "choose-layouts": ("vcc.passes.fuse.choose_layouts", "ChooseLayouts"),
     "form-kernels": ("vcc.passes.fuse.form_kernels", "FormKernels"),

@@ -14,14 +14,22 @@ from xdsl.dialects import arith, scf
 from xdsl.dialects.builtin import IndexType, IntegerAttr, LocationAttr, StringAttr
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
+from vcc.dialects.origin import node_names
 from vcc.dialects.visa.instruction import instruction_op
 from vcc.dialects.visa.structure import AllocOp, ForallOp, KernelOp
 from vcc.dialects.visa.types import BufferType, GlobalType
+from vcc.runtime.diagnostics import error
 from vcc.runtime.isa.dtypes import DType
 from vcc.runtime.isa.expr import ONE, ZERO, Poly, PolyLike
-from vcc.runtime.isa.kernel import AttrValue, Dim, Instr, Memory, Operand, Role, Tap, View
+from vcc.runtime.isa.kernel import MAX_DIMS, AttrValue, Dim, Instr, Memory, Operand, Role, Tap, View
+from vcc.runtime.isa.table import OPS
 
 LOOP_KIND = "visa.kind"
+
+
+def row_major(shape: Sequence[int]) -> tuple[int, ...]:
+    """The strides of a dense array."""
+    return tuple(prod(shape[i + 1 :]) for i in range(len(shape)))
 
 
 @dataclass(frozen=True)
@@ -35,7 +43,7 @@ class Tile:
     @property
     def strides(self) -> tuple[int, ...]:
         """Row-major strides."""
-        return tuple(prod(self.shape[i + 1 :]) for i in range(len(self.shape)))
+        return row_major(self.shape)
 
     def view(self, strides: Sequence[PolyLike] | None = None, base: PolyLike = 0) -> View:
         """A view with the given strides, one per dimension of the domain (default: the tile's own)."""
@@ -125,18 +133,25 @@ class KernelBuilder:
         tap: Tap | None = None,
         **attrs: AttrValue,
     ) -> None:
-        """Add an instruction, its dimensions merged where its views allow."""
+        """Add an instruction, its dimensions merged where its views allow; attributes with the default are left out.
+
+        Raises `VccError` E0140 if it still needs more dimensions than an instruction can have.
+        """
         views = [operand for operand in operands.values() if isinstance(operand, View)]
         strides = [view.strides for view in views] + ([tap.strides] if tap else [])
         merged, new_strides = merge_dims(dims, strides)
         rebuilt = {
             view: View(view.buffer, tuple(s), view.base, view.slot) for view, s in zip(views, new_strides, strict=False)
         }
+        if len(merged) > MAX_DIMS:
+            node = "" if self.location is None else ", ".join(node_names(self.location))
+            raise error("E0140", f"{op} would need {len(merged)} dimensions; an instruction has {MAX_DIMS}", node=node)
+        defaults = {spec.name: spec.default for spec in OPS[op].attrs}
         instr = Instr(
             op,
             tuple(merged),
             {role: rebuilt[o] if isinstance(o, View) else o for role, o in operands.items()},
-            attrs,
+            {name: value for name, value in attrs.items() if value != defaults[name]},
             sources=tuple(sources),
             tap=Tap(tap.value, tuple(new_strides[-1]), tap.base) if tap else None,
         )
@@ -145,7 +160,7 @@ class KernelBuilder:
     @contextmanager
     def forall(self, sizes: Mapping[str, int]) -> Generator[dict[str, Poly]]:
         """The loop nest over cores; sizes by variable name, those of 1 leave no variable but the constant 0."""
-        real = {name: size for name, size in sizes.items() if size != 1} or {next(iter(sizes)): 1}
+        real = {name: size for name, size in sizes.items() if size != 1} or {next(iter(sizes), "one"): 1}
         body = Block(arg_types=[IndexType()] * len(real))
         names = [self._name_register(name, arg) for name, arg in zip(real, body.args, strict=True)]
         self._add(ForallOp(list(real.values()), Region(body)))

@@ -144,7 +144,7 @@ class ChainPlan:
         self.buffers.append(PlannedBuffer(dtype, tuple(spans), crosses))
         return len(self.buffers) - 1
 
-    def nbytes(self, sizes: Sequence[Any], slots: int = 2) -> Any:
+    def nbytes(self, sizes: Sequence[Any], slots: int) -> Any:
         """Bytes of ub for a tile of these sizes (numbers or arrays); buffers that cross pipes count `slots` times."""
         total: Any = 0
         for buffer in self.buffers:

@@ -30,9 +30,9 @@ def tile_concat(lower: KernelLowering) -> None:
     widths = [prod(tensor_type(operand).get_shape()[axis:]) for operand in anchor.operands]
     dtype = dtype_of(anchor.results[0])
 
-    def footprint(s: Sizes) -> dict[Memory, Any]:
+    def footprint(s: Sizes, slots: int) -> dict[Memory, Any]:
         elements: Any = sum(s["rows"] * np.minimum(s["width"], own) * dtype.size + 64 for own in widths)
-        return {Memory.UB: 2 * elements}
+        return {Memory.UB: slots * elements}
 
     def cost(s: Sizes) -> Any:
         each: Any = sum(

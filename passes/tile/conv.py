@@ -6,6 +6,8 @@ channels of a block. Groups are part of the parallel loop nest.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import ExitStack
 from math import prod
 from typing import Any
 
@@ -14,14 +16,14 @@ from numpy.typing import NDArray
 
 from vcc.dialects import graph
 from vcc.passes.tile.access import block_of, iteration_axes
-from vcc.passes.tile.builder import Tile, dim
+from vcc.passes.tile.builder import Tile, dim, row_major
 from vcc.passes.tile.chain import TileAxis, dtype_of, tensor_type
 from vcc.passes.tile.epilogue import Epilogue
 from vcc.passes.tile.lowering import KernelLowering, Pack, tile_counts
-from vcc.passes.tile.search import Sizes, choose_tile, tile_candidates, waves
+from vcc.passes.tile.search import Sizes, choose_tile, divisors, tile_candidates, waves
 from vcc.passes.tile.window import WindowInput, channel_block
 from vcc.runtime.isa.dtypes import BY_NAME
-from vcc.runtime.isa.expr import ONE, Poly
+from vcc.runtime.isa.expr import ONE, ZERO, Poly
 from vcc.runtime.isa.kernel import Dim, Memory, Pipe, Role, View
 from vcc.runtime.isa.table import accumulator_dtype
 from vcc.runtime.machine.cost import matrix_cycles, transfer_cycles, vector_cycles
@@ -52,6 +54,7 @@ class ConvTiling:
         self.epilogue = Epilogue(lower, anchor, self.axes, self.accumulator, anchor.bias, 1)
         self.spatial = [axis for axis in self.axes if axis.axis >= 2]
         self.taps = prod(self.window.kernel)
+        self.kernel_names = [f"k{name}" for name in spatial]
 
     def choose(self) -> dict[str, int]:
         """Tile sizes: output rows and columns of positions, output channels, channel blocks per step."""
@@ -60,35 +63,41 @@ class ConvTiling:
         candidates[self.spatial[-1].name] = tile_candidates(self.spatial[-1].extent, fm)
         widths = tile_candidates(self.columns, max(fn, self.out_block))
         candidates["o"] = [w for w in widths if w % self.out_block == 0] or [self.columns]
-        candidates["c"] = [c for c in tile_candidates(self.blocks) if self.blocks % c == 0]
+        candidates["c"] = divisors(self.blocks)
+        for name, taps in zip(self.kernel_names, self.window.kernel, strict=True):
+            # A part of a large window at a time; of a small one that would only multiply the steps.
+            candidates[name] = divisors(taps) if self.taps * self.x.block > 32 else [taps]
         return choose_tile(
             self.lower.machine, candidates, self.footprint, self.cost, node=self.lower.node, what="a convolution"
         )
 
     def sizes_of(self, s: Sizes) -> tuple[Any, Any, Any]:
-        """Output positions, input positions and K of a step."""
+        """Output positions, input positions and K of a product."""
         rows: Any = 1
         positions: Any = 1
         for i, axis in enumerate(self.spatial):
             rows = rows * s[axis.name]
             positions = positions * self.x.span(i, s[axis.name])
-        return rows, positions, s["c"] * self.taps * self.x.block
+        k: Any = s["c"] * self.x.block
+        for name in self.kernel_names:
+            k = k * s[name]
+        return rows, positions, k
 
     def tile_sizes(self, s: Sizes) -> list[Any]:
         """The size along every loop of the output."""
         by_name = {"n": 1, "o": s["o"], "oo": s["o"] // self.out_block, "oi": self.out_block}
         return [by_name[a.name] if a.name in by_name else s[a.name] for a in self.axes]
 
-    def footprint(self, s: Sizes) -> dict[Memory, Any]:
-        """Bytes of each memory, loads double-buffered."""
+    def footprint(self, s: Sizes, slots: int) -> dict[Memory, Any]:
+        """Bytes of each memory."""
         rows, positions, k = self.sizes_of(s)
         x, w = self.x.dtype.size, self.dtype.size
         return {
-            Memory.L1: 2 * s["c"] * positions * self.x.block * x,
-            Memory.L0A: 2 * rows * k * x,
-            Memory.L0B: 2 * k * s["o"] * w,
+            Memory.L1: slots * s["c"] * positions * self.x.block * x,
+            Memory.L0A: slots * rows * k * x,
+            Memory.L0B: slots * k * s["o"] * w,
             Memory.L0C: rows * s["o"] * self.accumulator.size,
-            Memory.UB: self.epilogue.nbytes(self.tile_sizes(s)),
+            Memory.UB: self.epilogue.nbytes(self.tile_sizes(s), slots),
         }
 
     def cost(self, s: Sizes) -> Any:
@@ -96,14 +105,17 @@ class ConvTiling:
         machine = self.lower.machine
         rows, positions, k = self.sizes_of(s)
         steps = self.blocks // s["c"]
+        parts: Any = 1
+        for name, taps in zip(self.kernel_names, self.window.kernel, strict=True):
+            parts = parts * (taps // s[name])
         tiles: Any = self.axes[0].extent * self.group * -(-self.columns // s["o"])
         for axis in self.spatial:
             tiles = tiles * -(-axis.extent // s[axis.name])
         x, w = self.x.dtype.size, self.dtype.size
         loads: Any = transfer_cycles(machine, Pipe.IN, s["c"] * positions * self.x.block * x)
-        loads = loads + transfer_cycles(machine, Pipe.IN, k * s["o"] * w)
-        moves: Any = transfer_cycles(machine, Pipe.MOV, rows * k * x)
-        products: Any = matrix_cycles(machine, self.dtype.name, rows, s["o"], k)
+        loads = loads + parts * transfer_cycles(machine, Pipe.IN, k * s["o"] * w)
+        moves: Any = parts * transfer_cycles(machine, Pipe.MOV, rows * k * x)
+        products: Any = parts * matrix_cycles(machine, self.dtype.name, rows, s["o"], k)
         vector: Any = vector_cycles(machine, "f32", rows * s["o"])
         vector = vector * (1 + len(self.epilogue.rest))
         out: Any = transfer_cycles(machine, Pipe.OUT, rows * s["o"] * 4)
@@ -178,69 +190,86 @@ class ConvTiling:
         self, acc: Tile, tile: list[TileAxis], sizes: dict[str, int], step: Poly, variables: dict[str, Poly],
         packed: int | None,
     ) -> None:  # fmt: skip
-        """One step of the reduction: load, unfold, multiply."""
-        builder, sources = self.lower.builder, self.lower.source(self.anchor)
+        """One step over the channel blocks: load the input once, and take the window's parts one after the other."""
         spatial = [t for t in tile if t.axis.axis >= 2]
         image = next(t.start for t in tile if t.axis.axis == 0)
         blocks = sizes["c"]
         first = variables["g"] * self.blocks + step * blocks
+        sources = self.lower.source(self.anchor)
         x = self.x.load(Memory.L1, spatial, image, first, Poly.of(blocks), blocks, sources)
-        kernel = self.window.kernel
+        parts = [sizes[name] for name in self.kernel_names]
+        with ExitStack() as loops:
+            corner: list[Poly] = []
+            for name, taps, part in zip(self.kernel_names, self.window.kernel, parts, strict=True):
+                corner.append(loops.enter_context(self.lower.builder.loop(name, taps // part, "reduce")) * part)
+            a = self._unfold(x, spatial, blocks, parts, corner)
+            w = self._load_weights(sizes, step, tile, variables, packed, corner)
+            start = step
+            for offset in corner:
+                start = start + offset
+            self._multiply(acc, a, w, tile, [blocks, *parts], self.lower.builder.equals(start, 0))
+
+    def _unfold(
+        self, x: Tile, spatial: list[TileAxis], blocks: int, parts: Sequence[int], corner: Sequence[Poly]
+    ) -> Tile:
+        """Move the input positions of every output position to l0a: [output..., blocks, window part..., channel]."""
+        builder, rank = self.lower.builder, len(parts)
         unfolded = builder.alloc(
-            "a", Memory.L0A, [*(t.max for t in spatial), blocks, *kernel, self.x.block], self.x.dtype
+            "a", Memory.L0A, [*(t.max for t in spatial), blocks, *parts, self.x.block], self.x.dtype
         )
-        inside = [dim("c", blocks), *self._kernel_dims(Role.PARALLEL), dim("ci", self.x.block)]
-        x_strides = x.strides
-        along = [x_strides[1 + i] * self.window.strides[i] for i in range(len(kernel))]
-        across = [x_strides[1 + i] * self.window.dilations[i] for i in range(len(kernel))]
+        inside = [dim("c", blocks), *self._kernel_dims(parts, Role.PARALLEL), dim("ci", self.x.block)]
+        along = [x.strides[1 + i] * self.window.strides[i] for i in range(rank)]
+        across = [x.strides[1 + i] * self.window.dilations[i] for i in range(rank)]
+        base = ZERO
+        for offset, stride in zip(corner, across, strict=True):
+            base = base + offset * stride
         builder.emit(
             "mov",
             [*(t.dim() for t in spatial), *inside],
-            {"dst": unfolded.view(), "src": x.view([*along, x_strides[0], *across, 1])},
-            sources=sources,
+            {"dst": unfolded.view(), "src": x.view([*along, x.strides[0], *across, 1], base)},
+            sources=self.lower.source(self.anchor),
         )
-        w = self._load_weights(sizes, step, tile, variables, packed)
-        self._multiply(acc, unfolded, w, tile, blocks, builder.equals(step, 0))
+        return unfolded
 
-    def _kernel_dims(self, role: Role) -> list[Dim]:
-        names = SPATIAL[-len(self.window.kernel) :]
-        return [dim(f"k{n}", size, role=role) for n, size in zip(names, self.window.kernel, strict=True)]
+    def _kernel_dims(self, parts: Sequence[int], role: Role) -> list[Dim]:
+        return [dim(name, size, role=role) for name, size in zip(self.kernel_names, parts, strict=True)]
 
     def _load_weights(
-        self, sizes: dict[str, int], step: Poly, tile: list[TileAxis], variables: dict[str, Poly], packed: int | None
-    ) -> Tile:
-        """Load [blocks, kernel, channel, column] of the weights."""
+        self, sizes: dict[str, int], step: Poly, tile: list[TileAxis], variables: dict[str, Poly], packed: int | None,
+        corner: Sequence[Poly],
+    ) -> Tile:  # fmt: skip
+        """Load [blocks, window part, channel, column] of the weights."""
         builder, kernel, blocks = self.lower.builder, self.window.kernel, sizes["c"]
-        w = builder.alloc("w", Memory.L0B, [blocks, *kernel, self.x.block, sizes["o"]], self.dtype)
-        dims = [dim("c", blocks), *self._kernel_dims(Role.PARALLEL), dim("ci", self.x.block)]
+        parts = [sizes[name] for name in self.kernel_names]
+        w = builder.alloc("w", Memory.L0B, [blocks, *parts, self.x.block, sizes["o"]], self.dtype)
+        dims = [dim("c", blocks), *self._kernel_dims(parts, Role.PARALLEL), dim("ci", self.x.block)]
         arg, access = self.lower.access(self.anchor.w)
         column = next(t for t in tile if t.axis.axis == 1)
         if packed is not None:
-            panel = variables[column.axis.name]
-            panels = -(-self.columns // sizes["o"])
-            depth = self.blocks * self.taps * self.x.block
-            base = (variables["g"] * panels + panel) * (depth * sizes["o"])
-            base = base + step * (blocks * self.taps * self.x.block * sizes["o"])
+            panel = variables["g"] * -(-self.columns // sizes["o"]) + variables[column.axis.name]
+            strides = row_major([self.blocks, *kernel, self.x.block, sizes["o"]])
+            base = panel * (self.blocks * strides[0])
             dims.append(dim("o", sizes["o"]))
-            view = View(self.lower.params[arg], tuple(map(Poly.of, w.strides)), base)
         else:
             width = column.size * column.axis.step
             dims.append(dim("o", width, column.max * column.axis.step))
             outer, inner, *taps = (terms[0][1] for terms in access.terms)
             strides = [self.x.block * inner, *taps, inner, outer]
-            base = column.start * (column.axis.step * outer) + step * (blocks * self.x.block * inner) + access.base
-            view = View(self.lower.params[arg], tuple(map(Poly.of, strides)), base)
+            base = column.start * (column.axis.step * outer) + access.base
+        base = base + step * (blocks * strides[0])
+        for offset, stride in zip(corner, strides[1:], strict=False):
+            base = base + offset * stride
+        view = View(self.lower.params[arg], tuple(map(Poly.of, strides)), base)
         sources = self.lower.view_sources(self.anchor.w) + self.lower.source(self.anchor)
         builder.emit("load", dims, {"dst": w.view(), "src": view}, sources=sources)
         return w
 
-    def _multiply(self, acc: Tile, a: Tile, w: Tile, tile: list[TileAxis], blocks: int, first: Poly) -> None:
-        """The product of the unfolded input and the weights, over K = (block, kernel, channel)."""
+    def _multiply(self, acc: Tile, a: Tile, w: Tile, tile: list[TileAxis], sizes: Sequence[int], first: Poly) -> None:
+        """The product of the unfolded input and the weights, over K = (block, window part, channel)."""
         spatial = [t for t in tile if t.axis.axis >= 2]
         columns = [t for t in tile if t.axis.axis == 1]
-        inner = [
-            dim("c", blocks, role=Role.K), *self._kernel_dims(Role.K), dim("ci", self.x.block, role=Role.K)
-        ]  # fmt: skip
+        inner = [dim("c", sizes[0], role=Role.K), *self._kernel_dims(sizes[1:], Role.K)]
+        inner.append(dim("ci", self.x.block, role=Role.K))
         count, rank = len(spatial), len(columns)
         steps = [t.axis.step if len(columns) == 2 else 1 for t in columns]
         self.lower.builder.emit(

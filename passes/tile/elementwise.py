@@ -11,8 +11,8 @@ from xdsl.ir import SSAValue
 from vcc.passes.tile.access import Access, IterAxis, iteration_axes, splits_of
 from vcc.passes.tile.chain import ChainEmitter, ChainPlan, dtype_of, plan_chain, tensor_type
 from vcc.passes.tile.lowering import KernelLowering, tile_counts
-from vcc.passes.tile.search import choose_tile, tile_candidates, waves
-from vcc.runtime.isa.kernel import Memory, Pipe
+from vcc.passes.tile.search import choose_tile, cuts, waves
+from vcc.runtime.isa.kernel import MAX_DIMS, Memory, Pipe
 from vcc.runtime.machine.cost import transfer_cycles, vector_cycles
 from vcc.runtime.machine.model import Machine
 
@@ -50,12 +50,7 @@ def choose_sizes(
     machine: Machine, plan: ChainPlan, axes: Sequence[IterAxis], accesses: dict[SSAValue, Access], node: str
 ) -> list[int]:
     """Tile sizes: inner loops whole, one loop cut, outer loops one step at a time."""
-    columns = [
-        [1 if i < cut else size if i == cut else axis.extent for i, axis in enumerate(axes)]
-        for cut in range(len(axes))
-        for size in tile_candidates(axes[cut].extent)
-    ]
-    table = np.array(columns or [[]], dtype=np.int64)
+    table = cuts([axis.extent for axis in axes], MAX_DIMS)
     extents = np.array([axis.extent for axis in axes], dtype=np.int64)
     tiles = np.prod(-(-extents // table), axis=1)
     sizes = [table[:, i] for i in range(len(axes))]
@@ -70,7 +65,7 @@ def choose_sizes(
     chosen = choose_tile(
         machine,
         {"row": range(len(table))},
-        lambda candidate: {Memory.UB: plan.nbytes([s[candidate["row"]] for s in sizes])},
+        lambda candidate, slots: {Memory.UB: plan.nbytes([s[candidate["row"]] for s in sizes], slots)},
         cost,
         node=node,
         what="an elementwise kernel",

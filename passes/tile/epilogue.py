@@ -93,9 +93,9 @@ class Epilogue:
         self.plan.home[value] = number
         self.plan.loads.append((value, number))
 
-    def nbytes(self, sizes: Sequence[Any]) -> Any:
-        """Bytes of ub for a tile of these sizes."""
-        return self.plan.nbytes(sizes)
+    def nbytes(self, sizes: Sequence[Any], slots: int) -> Any:
+        """Bytes of ub for a tile of these sizes; buffers that cross pipes count `slots` times."""
+        return self.plan.nbytes(sizes, slots)
 
     def emit(self, tile: Sequence[TileAxis], accumulator: Tile, strides: Sequence[int]) -> None:
         """Drain the accumulator (with these strides over the tile's loops), compute and store."""

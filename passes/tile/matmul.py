@@ -51,15 +51,15 @@ class MatmulTiling:
             self.lower.machine, candidates, self.footprint, self.cost, node=self.lower.node, what="a matrix product"
         )
 
-    def footprint(self, s: Sizes) -> dict[Memory, Any]:
-        """Bytes of each memory, loads double-buffered."""
+    def footprint(self, s: Sizes, slots: int) -> dict[Memory, Any]:
+        """Bytes of each memory."""
         a, b = self.dtypes
         ones = [1] * len(self.batch)
         return {
-            Memory.L0A: 2 * s["m"] * s["k"] * a.size,
-            Memory.L0B: 2 * s["k"] * s["n"] * b.size,
+            Memory.L0A: slots * s["m"] * s["k"] * a.size,
+            Memory.L0B: slots * s["k"] * s["n"] * b.size,
             Memory.L0C: s["m"] * s["n"] * self.accumulator.size,
-            Memory.UB: self.epilogue.nbytes([*ones, s["m"], s["n"]]),
+            Memory.UB: self.epilogue.nbytes([*ones, s["m"], s["n"]], slots),
         }
 
     def cost(self, s: Sizes) -> Any:

@@ -1,6 +1,6 @@
-"""Row kernels: reductions, softmax and layer norm. A tile holds whole rows, the reduced loops complete.
+"""Row kernels: softmax and layer norm. A tile holds whole rows, the reduced loops complete.
 
-A plain reduction whose rows do not fit is summed up in steps along its outermost reduced loop.
+`RowTiling` serves plain reductions too (reduce.py), whose rows may come in parts.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ import numpy as np
 from xdsl.ir import Operation, SSAValue
 
 from vcc.dialects import graph
-from vcc.dialects.graph import ints
 from vcc.passes.tile.access import Access, IterAxis, block_of, iteration_axes, splits_of
 from vcc.passes.tile.builder import Tile, dim
 from vcc.passes.tile.chain import ChainEmitter, TileAxis, dtype_of, gm_dims, gm_view, plan_chain, tap_of, tensor_type
 from vcc.passes.tile.lowering import KernelLowering, tile_counts
-from vcc.passes.tile.search import Sizes, choose_tile, tile_candidates, waves
+from vcc.passes.tile.search import Sizes, choose_tile, padded, tile_candidates, waves
 from vcc.runtime.isa.dtypes import DType
 from vcc.runtime.isa.expr import ZERO, Poly
 from vcc.runtime.isa.kernel import Dim, Immediate, Memory, Pipe, Role, Tap, View
@@ -65,31 +64,32 @@ class RowTiling:
         order = [axis for axis in range(rank) if axis not in reduced]
         return [IterAxis(a.name, order.index(a.axis), a.step, a.extent) for a in self.kept]
 
-    def choose(self, temporaries: int, passes: int, *, splits: bool) -> dict[str, int]:
-        """How many rows (along the innermost kept loop) a tile has, and steps of the outermost reduced loop."""
+    def choose_rows(self, parameters: int, passes: int) -> int:
+        """How many whole rows (along the innermost kept loop) a tile has.
+
+        `parameters` are tensors of one row that every tile loads, `passes` the vector instructions over a tile.
+        """
         machine, dtype = self.lower.machine, dtype_of(self.value)
         row = prod(axis.extent for axis in self.reduced)
         rows = self.kept[-1].extent if self.kept else 1
         others = prod(axis.extent for axis in self.kept[:-1])
-        outer = self.reduced[0].extent if splits and self.reduced else 1
 
-        def footprint(s: Sizes) -> dict[Memory, Any]:
-            elements = s["rows"] * (row // outer) * s["part"]
-            chain = self.plan.nbytes(self._result_sizes(s["rows"]))
-            return {Memory.UB: elements * dtype.size * (2 + temporaries) + s["rows"] * 4 * 8 + chain + 1024}
+        def footprint(s: Sizes, slots: int) -> dict[Memory, Any]:
+            loaded = slots * padded(s["rows"] * row * dtype.size) + parameters * padded(row * dtype.size)
+            numbers = 2 * padded(s["rows"] * dtype.size)
+            return {Memory.UB: loaded + numbers + self.plan.nbytes(self.result_sizes(s["rows"]), slots)}
 
         def cost(s: Sizes) -> Any:
             elements = s["rows"] * row
+            loads: Any = transfer_cycles(machine, Pipe.IN, elements * dtype.size)
+            vector: Any = passes * vector_cycles(machine, dtype.name, elements)
             tiles = others * -(-rows // s["rows"])
-            steps = -(-outer // s["part"])
-            loads: Any = transfer_cycles(machine, Pipe.IN, elements * dtype.size) + steps * machine.startup[Pipe.IN]
-            vector: Any = passes * vector_cycles(machine, dtype.name, elements) + steps * machine.startup[Pipe.V]
             return waves(machine, tiles) * np.maximum(loads, vector) + loads + vector
 
-        candidates = {"rows": tile_candidates(rows), "part": tile_candidates(outer) if splits else [1]}
-        return choose_tile(machine, candidates, footprint, cost, node=self.lower.node, what="a row")
+        candidates = {"rows": tile_candidates(rows)}
+        return choose_tile(machine, candidates, footprint, cost, node=self.lower.node, what="a row")["rows"]
 
-    def _result_sizes(self, rows: Any) -> list[Any]:
+    def result_sizes(self, rows: Any) -> list[Any]:
         kept: list[Any] = [1] * (len(self.kept) - 1) + ([rows] if self.kept else [])
         return [*kept, *(axis.extent for axis in self.reduced)] if self.whole else kept
 
@@ -121,59 +121,22 @@ class RowTiling:
         last = self.plan.steps[-1].op if self.plan.steps else self.anchor
         emitter.store(lower.result, lower.output, Access.of(tensor_type(lower.result)), lower.source(last))
 
+    def forall(self, rows: int) -> dict[str, int]:
+        """How many tiles of `rows` rows there are along each kept loop."""
+        return tile_counts(self.kept, self.kept_sizes(rows)) or {"i": 1}
+
     def result_tile(self, tile: Sequence[TileAxis]) -> list[TileAxis]:
         """The tile along the loops of the anchor's result."""
         return [TileAxis(axis, t.start, t.size, t.max) for axis, t in zip(self.result_axes, tile, strict=False)]
 
 
-def _forall(tiling: RowTiling, rows: int) -> dict[str, int]:
-    return tile_counts(tiling.kept, tiling.kept_sizes(rows)) or {"i": 1}
-
-
-def tile_reduce(lower: KernelLowering) -> None:
-    """Tile a kernel whose anchor is a `graph.reduce`."""
-    anchor = next(op for op in lower.ops if isinstance(op, graph.ReduceOp))
-    tiling = RowTiling(lower, anchor, anchor.x, ints(anchor.axes), whole=False)
-    sizes = tiling.choose(0, 1, splits=True)
-    builder = lower.builder
-    lower.open()
-    with builder.forall(_forall(tiling, sizes["rows"])) as variables:
-        kept = lower.cut(tiling.kept, tiling.kept_sizes(sizes["rows"]), variables)
-        result = tiling.result_tile(kept)
-        emitter = ChainEmitter(builder, tiling.plan, result)
-        target = emitter.view(tiling.plan.home[anchor.result])
-        outer, *inner = tiling.reduced or [IterAxis("r", 0, 0, 1)]
-        trips = -(-outer.extent // sizes["part"])
-        with builder.loop("r", trips, "reduce") as step:
-            start = step * sizes["part"]
-            ragged = outer.extent % sizes["part"] != 0
-            size = builder.minimum(sizes["part"], outer.extent - start) if ragged else Poly.of(sizes["part"])
-            reduced = [
-                TileAxis(outer, start, size, sizes["part"]),
-                *(TileAxis(axis, ZERO, Poly.of(axis.extent), axis.extent) for axis in inner),
-            ]
-            x = tiling.load([*kept, *reduced])
-            tap = tap_of(anchor.result, lower.taps.get(anchor), result)
-            zeros = (ZERO,) * len(reduced)
-            builder.emit(
-                f"reduce.{anchor.fn.data}",
-                [*(t.dim() for t in kept), *(t.dim(Role.REDUCE) for t in reduced)],
-                {"dst": View(target.buffer, (*target.strides, *zeros), target.base), "src": x.view()},
-                sources=lower.source(anchor),
-                tap=tap and Tap(tap.value, (*tap.strides, *zeros), tap.base),
-                zero=builder.equals(step, 0),
-            )
-        tiling.finish(emitter)
-
-
 class _Rows:
     """Emits instructions over whole rows: element by element, or along the rows to one number each."""
 
-    def __init__(self, tiling: RowTiling, tile: Sequence[TileAxis], rows: int):
+    def __init__(self, tiling: RowTiling, tile: Sequence[TileAxis]):
         self.tiling, self.lower = tiling, tiling.lower
         self.kept, self.reduced = tile[: len(tiling.kept)], tile[len(tiling.kept) :]
         self.dtype = dtype_of(tiling.value)
-        self.rows = rows
 
     def scalars(self, hint: str) -> Tile:
         """A buffer with a number for each row."""
@@ -206,19 +169,19 @@ class _Rows:
         self.lower.builder.emit(op, dims, operands, sources=self.lower.source(self.tiling.anchor), tap=tap)
 
 
-def _tile_rows(lower: KernelLowering, tiling: RowTiling, temporaries: int, passes: int) -> None:
+def _tile_rows(lower: KernelLowering, tiling: RowTiling, parameters: int, passes: int) -> None:
     """Tile softmax or layer norm: whole rows in ub, worked on in place."""
     builder, anchor = lower.builder, tiling.anchor
-    sizes = tiling.choose(temporaries, passes, splits=False)
+    count = tiling.choose_rows(parameters, passes)
     lower.open()
-    with builder.forall(_forall(tiling, sizes["rows"])) as variables:
-        kept = lower.cut(tiling.kept, tiling.kept_sizes(sizes["rows"]), variables)
+    with builder.forall(tiling.forall(count)) as variables:
+        kept = lower.cut(tiling.kept, tiling.kept_sizes(count), variables)
         reduced = [TileAxis(axis, ZERO, Poly.of(axis.extent), axis.extent) for axis in tiling.reduced]
         tile = [*kept, *reduced]
         emitter = ChainEmitter(builder, tiling.plan, tile)
         x = tiling.load(tile)
         out = emitter.buffer(tiling.plan.home[anchor.results[0]], "y")
-        rows = _Rows(tiling, tile, sizes["rows"])
+        rows = _Rows(tiling, tile)
         tap = tap_of(anchor.results[0], lower.taps.get(anchor), tile)
         if isinstance(anchor, graph.SoftmaxOp):
             _softmax(rows, x, out, tap)
@@ -274,7 +237,7 @@ def tile_softmax(lower: KernelLowering) -> None:
     """Tile a kernel whose anchor is a `graph.softmax`."""
     anchor = next(op for op in lower.ops if isinstance(op, graph.SoftmaxOp))
     tiling = RowTiling(lower, anchor, anchor.x, [anchor.axis.value.data], whole=True)
-    _tile_rows(lower, tiling, 2, 12)
+    _tile_rows(lower, tiling, 0, 12)
 
 
 def tile_layer_norm(lower: KernelLowering) -> None:
@@ -283,4 +246,4 @@ def tile_layer_norm(lower: KernelLowering) -> None:
     rank = len(tensor_type(anchor.x).get_shape())
     first = anchor.axis.value.data % rank
     tiling = RowTiling(lower, anchor, anchor.x, list(range(first, rank)), whole=True)
-    _tile_rows(lower, tiling, 4, 10)
+    _tile_rows(lower, tiling, 2, 10)

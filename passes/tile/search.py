@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcc.runtime.diagnostics import error
-from vcc.runtime.isa.kernel import Memory
+from vcc.runtime.isa.kernel import SLOT_ALIGNMENT, Memory
 from vcc.runtime.machine.model import Machine
 
 Sizes = Mapping[str, NDArray[Any]]
-#: Bytes needed in each memory, and cycles, for arrays of candidate sizes.
-Footprint = Callable[[Sizes], Mapping[Memory, Any]]
+#: Bytes needed in each memory when buffers that two pipes share have so many slots, for arrays of candidate sizes.
+Footprint = Callable[[Sizes, int], Mapping[Memory, Any]]
+#: Cycles for arrays of candidate sizes.
 Cost = Callable[[Sizes], Any]
 
 
@@ -38,6 +39,11 @@ def tile_candidates(extent: int, granule: int = 1, most: int | None = None) -> l
     return sorted(found)
 
 
+def divisors(extent: int) -> list[int]:
+    """Sizes that leave no tail, ascending."""
+    return [size for size in range(1, extent + 1) if extent % size == 0]
+
+
 def choose_tile(
     machine: Machine,
     candidates: Mapping[str, Sequence[int]],
@@ -47,18 +53,20 @@ def choose_tile(
     node: str,
     what: str,
 ) -> dict[str, int]:
-    """The candidate of least cost among those that fit.
+    """The candidate of least cost among those that fit, double-buffered if any does.
 
     Raises `VccError` E0140 naming the ONNX node, the memory and its bytes if none fits.
     """
     grids = np.meshgrid(*(np.array(sizes, dtype=np.int64) for sizes in candidates.values()), indexing="ij")
     sizes = {name: grid.reshape(-1) for name, grid in zip(candidates, grids, strict=True)}
     count = grids[0].size if grids else 1
-    fits = np.ones(count, dtype=bool)
-    needs = {memory: np.broadcast_to(np.asarray(n), (count,)) for memory, n in footprint(sizes).items()}
-    for memory, need in needs.items():
-        fits &= need <= machine.memories[memory]
-    if not fits.any():
+    fits, needs = np.ones(count, dtype=bool), dict[Memory, NDArray[Any]]()
+    for slots in (2, 1):
+        needs = {memory: np.broadcast_to(np.asarray(n), (count,)) for memory, n in footprint(sizes, slots).items()}
+        fits = np.logical_and.reduce([need <= machine.memories[memory] for memory, need in needs.items()])
+        if fits.any():
+            break
+    else:
         raise _does_not_fit(machine, needs, node, what)
     cycles = np.where(fits, np.broadcast_to(np.asarray(cost(sizes), dtype=np.float64), (count,)), np.inf)
     best = int(np.argmin(cycles))
@@ -77,6 +85,25 @@ def _does_not_fit(machine: Machine, needs: Mapping[Memory, NDArray[Any]], node: 
         node=node,
         help=f"choose a target with more {memory.value}, or a smaller shape",
     )
+
+
+def padded(nbytes: Any) -> Any:
+    """Bytes of a buffer's slot that holds so many."""
+    return -(-nbytes // SLOT_ALIGNMENT) * SLOT_ALIGNMENT
+
+
+def cuts(extents: Sequence[int], dims: int) -> NDArray[Any]:
+    """Tiles of nested loops, a row each: inner loops whole, one loop cut, outer loops one step at a time.
+
+    No tile has more than `dims` loops of more than one step, so that it needs no more dimensions.
+    """
+    rows = [
+        [1 if i < cut else size if i == cut else extent for i, extent in enumerate(extents)]
+        for cut in range(len(extents))
+        for size in tile_candidates(extents[cut])
+    ]
+    table = np.array(rows or [[]], dtype=np.int64)
+    return table[(table > 1).sum(axis=1) <= dims]
 
 
 def waves(machine: Machine, tiles: Any) -> Any:

@@ -21,7 +21,8 @@ from vcc.passes.tile.conv import tile_conv
 from vcc.passes.tile.elementwise import tile_elementwise
 from vcc.passes.tile.lowering import KernelLowering, Pack
 from vcc.passes.tile.matmul import tile_matmul
-from vcc.passes.tile.row import tile_layer_norm, tile_reduce, tile_softmax
+from vcc.passes.tile.reduce import tile_reduce
+from vcc.passes.tile.row import tile_layer_norm, tile_softmax
 from vcc.passes.tile.windowed import tile_depthwise, tile_pool
 from vcc.runtime.diagnostics import Diagnostic, VccError
 

@@ -20,7 +20,7 @@ from vcc.passes.tile.builder import Tile, dim
 from vcc.passes.tile.chain import ChainEmitter, TileAxis, dtype_of, tap_of, tensor_type
 from vcc.passes.tile.epilogue import Epilogue
 from vcc.passes.tile.lowering import KernelLowering, Pack, tile_counts
-from vcc.passes.tile.search import Sizes, choose_tile, tile_candidates, waves
+from vcc.passes.tile.search import Sizes, choose_tile, padded, tile_candidates, waves
 from vcc.passes.tile.window import WindowInput
 from vcc.runtime.isa.expr import ONE, Poly
 from vcc.runtime.isa.kernel import Dim, Memory, Operand, Pipe, Role, View
@@ -67,10 +67,11 @@ class WindowedTiling:
         """Tile sizes; `extra` is elements per channel that are loaded besides the input."""
         machine, size = self.lower.machine, self.x.dtype.size
 
-        def footprint(s: Sizes) -> dict[Memory, Any]:
+        def footprint(s: Sizes, slots: int) -> dict[Memory, Any]:
             _, inputs = self.positions(s)
             channels = s["c"] * self.block
-            return {Memory.UB: epilogue.nbytes(self.tile_sizes(s)) + 2 * channels * (inputs + extra) * size + 512}
+            loaded = padded(channels * inputs * size) + padded(channels * extra * size)
+            return {Memory.UB: epilogue.nbytes(self.tile_sizes(s), slots) + slots * loaded}
 
         def cost(s: Sizes) -> Any:
             rows, inputs = self.positions(s)
