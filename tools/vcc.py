@@ -29,6 +29,7 @@ VERBS: dict[str, str] = {
     "check": "can a model be compiled: every obstacle with its remedy",
     "targets": "the machines vcc knows",
     "explain": "explain a diagnostic's code",
+    "doctor": "what vcc finds on this computer, and whether it works",
     "demo": "compile and run the bundled digits network",
 }
 

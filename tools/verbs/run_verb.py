@@ -32,10 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--random", metavar="SEED", help="random values for the other inputs (--random[=SEED], default: 0)"
     )
     parser.add_argument("--output-dir", metavar="DIR", help="write each output there as NAME.npy")
-    parser.add_argument("--engine", help="what runs the program (default: %(default)s)", default="interpreter")
+    parser.add_argument("--engine", metavar="NAME", help="what runs the program (default: the fastest there is)")
     parser.add_argument("--stats", action="store_true", help="count instructions, MACs and bytes by ONNX node")
     parser.add_argument(
         "--order", metavar="SEED", help="run the pipes in a random legal order, to find events that are missing"
+    )
+    parser.add_argument(
+        "--sanitize", action="store_true", help="trap on reads of memory never written and on races between pipes"
     )
     compile_options(parser)
 
@@ -43,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run."""
     from vcc.compiler.files import make_folder
+    from vcc.runtime.session import DEFAULT_ENGINE
     from vcc.tools.feeds import parse_seed, random_feeds, read_feeds
     from vcc.tools.output import print_json
     from vcc.tools.programs import program_for
@@ -56,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
     program = program_for(args, {name: array.shape for name, array in feeds.items()})
     if seed is not None:
         feeds = random_feeds(program.inputs, seed, feeds)
+    engine = args.engine or ("interpreter" if args.stats or args.sanitize or order is not None else DEFAULT_ENGINE)
     start = time.perf_counter()
     outputs, stats = _execute(program, feeds, args, order)
     seconds = time.perf_counter() - start
@@ -64,9 +69,9 @@ def run(args: argparse.Namespace) -> int:
     if args.format == "json":
         found = {name: _describe(array) | {"file": files.get(name)} for name, array in named.items()}
         rows = {} if stats is None else {"stats": stats.rows("node")}
-        print_json("run", {"engine": args.engine, "seconds": seconds, "outputs": found} | rows)
+        print_json("run", {"engine": engine, "seconds": seconds, "outputs": found} | rows)
     else:
-        _print(named, files, stats, f"{args.engine}: {seconds:.3f} s")
+        _print(named, files, stats, f"{engine}: {seconds:.3f} s")
     return 0
 
 
@@ -74,7 +79,7 @@ def _execute(
     program: Program, feeds: Mapping[str, Array], args: argparse.Namespace, order: int | None
 ) -> tuple[Sequence[Array], Stats | None]:
     try:
-        if order is None and not args.stats:
+        if order is None and not args.stats and not args.sanitize:
             return program.run(feeds, engine=args.engine), None
         return _interpret(program, feeds, args, order)
     except VccError as failure:
@@ -88,14 +93,14 @@ def _execute(
 def _interpret(
     program: Program, feeds: Mapping[str, Array], args: argparse.Namespace, order: int | None
 ) -> tuple[Sequence[Array], Stats | None]:
-    """The interpreter with what it alone can do: counting, and random orders of the pipes."""
+    """The interpreter with what it alone can do: counting, random orders of the pipes, and looking for faults."""
     from vcc.runtime.host.executor import Executor
     from vcc.runtime.interpreter.engine import InterpreterEngine
     from vcc.runtime.interpreter.stats import Stats
 
-    if args.engine != "interpreter":
-        raise error("E0202", "--stats and --order need --engine interpreter")
-    engine = InterpreterEngine(program.image, order=order)
+    if args.engine not in (None, InterpreterEngine.name):
+        raise error("E0202", "--stats, --order and --sanitize need --engine interpreter")
+    engine = InterpreterEngine(program.image, order=order, sanitize=args.sanitize)
     engine.stats = Stats() if args.stats else None
     return Executor(program.image).run(feeds, engine), engine.stats
 

@@ -152,3 +152,19 @@ def test_inspect(capsys: pytest.CaptureFixture[str]):
     assert main(["inspect", "digits.vbin", "--format=json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["kind"] == "vbin" and found["plan"] and "conv1" in found["nodes"]
+
+
+def test_doctor(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    assert main(["doctor"]) == 0
+    assert "works" in capsys.readouterr().out
+    monkeypatch.setattr("vcc.compiler.demo.test_images", lambda: (images, labels + 1))
+    assert main(["doctor", "--format=json"]) == 1
+    rows = {row["what"]: row for row in json.loads(capsys.readouterr().out)["found"]}
+    assert rows["bundled model"]["note"] == "its results are wrong" and rows["numpy"]["found"]
+
+
+def test_counting_and_sanitizing_a_compiled_program(capsys: pytest.CaptureFixture[str]):
+    assert main(["run", digits(), "--input", "image=image.npy", "--sanitize", "--stats", "--format=json"]) == 0
+    rows = {row["node"]: row for row in json.loads(capsys.readouterr().out)["stats"]}
+    # 3x3 windows over 8x8 images, 1 -> 16 -> 32 channels.
+    assert rows["conv1"]["macs"] == 4 * 64 * 9 * 16 and rows["conv2"]["macs"] == 4 * 64 * 9 * 16 * 32
