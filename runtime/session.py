@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,8 +28,14 @@ def _interpreter(image: Image, threads: int | None) -> Engine:
     return InterpreterEngine(image)
 
 
+def _native(image: Image, threads: int | None) -> Engine:
+    from vcc.runtime.native.engine import NativeEngine
+
+    return NativeEngine(threads or os.cpu_count() or 1)
+
+
 #: Engines by name: each makes an engine for one image, which uses at most so many threads (None: its own choice).
-ENGINES: dict[str, Callable[[Image, int | None], Engine]] = {"interpreter": _interpreter}
+ENGINES: dict[str, Callable[[Image, int | None], Engine]] = {"interpreter": _interpreter, "native": _native}
 DEFAULT_ENGINE = "interpreter"
 
 
