@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import prod
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, LocationAttr, ModuleOp
+from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, LocationAttr, ModuleOp, StringAttr
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Block, BlockArgument, Operation, OpResult, Region, SSAValue
 from xdsl.passes import ModulePass
@@ -29,6 +29,10 @@ from vcc.passes.tile.lowering import view_through
 VIEWS = (graph.TransposeOp, graph.RelayoutOp, graph.ExpandOp, graph.SliceOp, graph.PadOp)
 #: A kernel longer than this gains nothing more from fusion, and its live values would crowd the vector memory.
 LONGEST = 32
+#: The discardable attribute by which a pass before this one says something about the kernel that an operation gets.
+REMARK = "remark"
+#: Kernels that nothing is fused with: they store parts of their result as they get them.
+ALONE = frozenset({"concat", "scatter", "topk", "cumsum"})
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,16 @@ def anchor_kind(op: Operation) -> str | None:
             return "layer_norm"
         case graph.ConcatOp():
             return "concat"
+        case graph.GatherOp() | graph.GatherElementsOp():
+            return "gather"
+        case graph.ScatterOp() | graph.ScatterElementsOp():
+            return "scatter"
+        case graph.ArgOp():
+            return "arg"
+        case graph.TopKOp():
+            return "topk"
+        case graph.CumSumOp():
+            return "cumsum"
         case _:
             return None
 
@@ -120,7 +134,7 @@ class Fusion:
     def _grow(self, anchor: Operation, kind: str, ops: Sequence[Operation]) -> Group:
         """The anchor and as many elementwise operations after it as leave one result."""
         self.taken.add(anchor)
-        if kind == "concat":
+        if kind in ALONE:
             return Group(kind, [anchor], "")
         shape = shape_of(anchor.results[0])
         group, inside, tainted = [anchor], set(anchor.results), set[SSAValue]()
@@ -214,9 +228,9 @@ class Fusion:
             _copy(op, body, mapping)
         final = group.ops[-1].results[0]
         body.add_op(graph.YieldOp(mapping[final]))
-        kernel = graph.KernelOp(
-            inputs, [tensor_of(final)], Region(body), kind=group.kind, remarks=[group.remark] if group.remark else []
-        )
+        notes = [note.data for op in group.ops if isinstance(note := op.attributes.get(REMARK), StringAttr)]
+        remarks = [remark for remark in (*notes, group.remark) if remark]
+        kernel = graph.KernelOp(inputs, [tensor_of(final)], Region(body), kind=group.kind, remarks=remarks)
         kernel.location = fuse_locations(*group.ops)
         set_value_names(kernel, [value_names(final)])
         self.block.insert_op_before(kernel, group.ops[-1])
@@ -234,6 +248,7 @@ class Fusion:
 
 def _copy(op: Operation, body: Block, mapping: dict[SSAValue, SSAValue]) -> None:
     copy = op.clone(mapping)
+    copy.attributes.pop(REMARK, None)
     copy.location = op.location
     body.add_op(copy)
     for old, new in zip(op.results, copy.results, strict=True):
@@ -268,14 +283,13 @@ def reads_through(user: Operation, view: Operation) -> bool:
     if isinstance(user, ELEMENTWISE):
         return True
     kind = anchor_kind(user)
+    # Matrix operands and windows are walked along row-major axes.
+    plain = not isinstance(tensor_of(view.operands[0]).encoding, Blocked)
     if kind in ("matmul", "attention"):
-        plain = not isinstance(tensor_of(view.operands[0]).encoding, Blocked)
-        return isinstance(view, graph.RelayoutOp | graph.TransposeOp) or (
-            plain and isinstance(view, graph.ExpandOp | graph.SliceOp)
-        )
-    if kind in (None, "concat") or not isinstance(view, graph.TransposeOp | graph.RelayoutOp):
+        return plain and isinstance(view, graph.RelayoutOp | graph.TransposeOp | graph.ExpandOp | graph.SliceOp)
+    if kind in (None, "concat", "scatter") or not isinstance(view, graph.TransposeOp | graph.RelayoutOp):
         return False
-    return user.operands[0].owner is view
+    return user.operands[0].owner is view and (plain or kind in ("reduce", "softmax", "layer_norm"))
 
 
 def view_chain(user: Operation, value: SSAValue) -> list[Operation]:
