@@ -12,11 +12,24 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from vcc.runtime.isa.expr import ONE, ZERO, Poly
-from vcc.runtime.isa.kernel import Forall, If, Instr, Kernel, Let, Loop, ScalarLoad, Statement, TensorParam, View, walk
+from vcc.runtime.isa.kernel import (
+    Forall,
+    If,
+    Instr,
+    Kernel,
+    Let,
+    Loop,
+    Operand,
+    ScalarLoad,
+    Statement,
+    TensorParam,
+    View,
+    walk,
+)
 from vcc.runtime.isa.table import OPS
 from vcc.runtime.isa.verifier_ranges import Scope, scoped
 
-Access = tuple[int, Instr, str, View]  # place in program order, instruction, role, view
+Access = tuple[int, Instr, str, Operand]  # place in program order, instruction, role, view
 
 
 class Composer:
@@ -80,14 +93,16 @@ class Composer:
             defined = {name for name, _, _ in s.ranges} if isinstance(s, Forall) else set[str]()
             defined |= {s.register} if isinstance(s, Let | ScalarLoad | Loop) else set()
             safe &= not defined & names
-        views = [self.through(place, copy, near, far, access) for access in others] if safe else []
-        if views and None not in views:
-            for (p, _, role, _), view in zip(others, views, strict=True):
-                use = self.statements[p]
-                assert isinstance(use, Instr) and view is not None
-                new = replace(use, operands={**use.operands, role: view})
-                self.statements[p], self.scopes[id(new)] = new, self.scopes[id(use)]
-            self.statements[place] = None
+        changed: dict[int, Instr] = {}
+        for p, use, role, _ in others if safe else []:
+            use = split(changed.get(p, use), role, copy, near)
+            view = self.through(place, copy, near, far, (p, use, role, use.operands[role]))
+            if view is None:
+                return
+            changed[p] = replace(use, operands={**use.operands, role: view})
+        for p, use in changed.items():
+            self.scopes[id(use)], self.statements[p] = self.scopes[id(self.statements[p])], use
+        self.statements[place] = None if changed else copy
 
     def owns(self, place: int, copy: Instr, near: View, far: View, first: Access) -> bool:
         """Whether a store is its output's only access, and the first access to its buffer writes all it takes."""
@@ -103,6 +118,7 @@ class Composer:
         Its address is written as digits over the copy's strides in `near`: digit i is the index along dimension i.
         """
         at, use, role, view = access
+        assert isinstance(view, View)
         scope, blocks = self.at[at], self.blocks[place]
         order = [i for i, dim in enumerate(copy.domain) if dim.size != ONE]
         pitches = {i: near.strides[i].constant or 0 for i in order}
@@ -143,3 +159,20 @@ class Composer:
                 yield replace(statement, then=then, orelse=tuple(self.rebuild(statement.orelse, kept)))
             elif new is not None:
                 yield new
+
+
+def split(use: Instr, role: str, copy: Instr, near: View) -> Instr:
+    """The instruction with a dimension that runs over several of the copy's dimensions cut into these."""
+    view = use.operands[role]
+    sizes = {near.strides[i].constant: d.size.constant for i, d in enumerate(copy.domain) if d.size != ONE}
+    for at, dim in enumerate(use.domain):
+        assert isinstance(view, View)
+        size, inner = dim.size.constant, sizes.get(view.strides[at].constant)
+        if size and inner and 1 < inner < size and size % inner == 0 and dim.valid is None:
+            outer = replace(dim, size=Poly.of(size // inner), max=size // inner)
+            dims = (*use.domain[:at], outer, replace(dim, size=Poly.of(inner), max=inner), *use.domain[at + 1 :])
+            cut = {
+                r: replace(v, strides=(*v.strides[:at], v.strides[at] * inner, *v.strides[at:])) for r, v in use.views()
+            }
+            return split(replace(use, domain=dims, operands={**use.operands, **cut}, tap=None), role, copy, near)
+    return use

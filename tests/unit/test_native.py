@@ -96,6 +96,21 @@ def test_convolution_keeps_no_copies() -> None:
     assert [i.op for i in instructions(Composer(found).run())] == ["load", "mmad", "drain", "store"]
 
 
+def test_merged_dimensions_are_cut_to_compose() -> None:
+    found = kernel(
+        """buf p: l1 f32[6,7,16] @0  buf a: l0a f32[20,9,16] @0  buf w: l0b f32[144,16] @0  buf t: l0c f32[20,16] @0
+        buf o: ub f32[20,16] @0
+        load {h:6, w:7, c:16 in 0..15} p(112,16,1), x(112,16,1)
+        mov {h:4, w:5, i:3, j:48} a(720,144,48,1), p(112,16,112,1)
+        load {e:2304} w(1), x[1000](1)
+        mmad {m:m 20, n:n 16, k:k 144} t(16,1,0), a(144,0,1), w(0,1,16)
+        drain {h:4, w:5, n:16} o(80,16,1), t(80,16,1)
+        store {e:320} y(1), o(1)"""
+    )
+    assert [i.op for i in instructions(Composer(found).run())] == ["load", "mmad", "drain", "store"]
+    agree(found, arguments(found, {}))
+
+
 def exp_kernel() -> Kernel:
     return kernel(
         "buf a: ub f32[1048576] @0\n forall %i = 0..1 { load {j:%n max 1048576} a(1), x(1)\n"
