@@ -145,7 +145,8 @@ class ScatterOp(GraphOp):
         )
 
     def inferred_type(self) -> Tensor:
-        return scatter_type(*map(tensor_of, (self.x, self.indices, self.updates)), self.axis.value.data)
+        types = tensor_of(self.x), tensor_of(self.indices), tensor_of(self.updates)
+        return scatter_type(*types, self.axis.value.data)
 
 
 @irdl_op_definition
@@ -169,4 +170,5 @@ class ScatterElementsOp(GraphOp):
         )
 
     def inferred_type(self) -> Tensor:
-        return scatter_elements_type(*map(tensor_of, (self.x, self.indices, self.updates)), self.axis.value.data)
+        types = tensor_of(self.x), tensor_of(self.indices), tensor_of(self.updates)
+        return scatter_elements_type(*types, self.axis.value.data)

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from xdsl.ir import Operation
 
+from vcc.dialects.graph.attributes import ArgFn
 from vcc.dialects.graph.indexed import GatherElementsOp, GatherOp, ScatterElementsOp, ScatterOp
 from vcc.dialects.graph.ranking import ArgOp, CumSumOp, TopKOp
 from vcc.runtime.isa import semantics
@@ -46,7 +47,7 @@ def _scatter_elements(op: ScatterElementsOp, args: Sequence[Array]) -> Array:
 
 def _arg(op: ArgOp, args: Sequence[Array]) -> Array:
     x, axis = args[0], op.axis.value.data
-    find = np.argmax if op.fn.data.value == "max" else np.argmin
+    find = np.argmax if op.fn.data is ArgFn.MAX else np.argmin
     if not op.last:
         return find(x, axis, keepdims=bool(op.keepdims))
     found = x.shape[axis] - 1 - find(np.flip(x, axis), axis, keepdims=bool(op.keepdims))

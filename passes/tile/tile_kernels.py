@@ -15,28 +15,38 @@ from vcc.dialects import graph
 from vcc.dialects.origin import fuse_locations, node_names, set_value_names, value_names
 from vcc.dialects.visa import KernelOp, LaunchOp, machine_of
 from vcc.dialects.weights import ConstantOp, constant_array, make_constant
+from vcc.passes.tile.arg import tile_arg
 from vcc.passes.tile.chain import tensor_type
 from vcc.passes.tile.concat import tile_concat
 from vcc.passes.tile.conv import tile_conv
 from vcc.passes.tile.elementwise import tile_elementwise
+from vcc.passes.tile.gather import tile_gather
 from vcc.passes.tile.lowering import KernelLowering, Pack
 from vcc.passes.tile.matmul import tile_matmul
 from vcc.passes.tile.reduce import tile_reduce
 from vcc.passes.tile.row import tile_layer_norm, tile_softmax
+from vcc.passes.tile.scan import tile_cumsum
+from vcc.passes.tile.scatter import tile_scatter
+from vcc.passes.tile.topk import tile_topk
 from vcc.passes.tile.windowed import tile_depthwise, tile_pool
 from vcc.runtime.diagnostics import Diagnostic, VccError
 
 #: The code of each kernel family, by the `kind` that fusion gives a kernel.
 FAMILIES: dict[str, Callable[[KernelLowering], None]] = {
+    "arg": tile_arg,
     "concat": tile_concat,
     "conv": tile_conv,
+    "cumsum": tile_cumsum,
     "depthwise": tile_depthwise,
     "elementwise": tile_elementwise,
+    "gather": tile_gather,
     "layer_norm": tile_layer_norm,
     "matmul": tile_matmul,
     "pool": tile_pool,
     "reduce": tile_reduce,
+    "scatter": tile_scatter,
     "softmax": tile_softmax,
+    "topk": tile_topk,
 }
 
 

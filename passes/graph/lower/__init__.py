@@ -9,6 +9,7 @@ from vcc.passes.graph.lower import (
     activation,
     convolution,
     elementwise,
+    indexed,
     logic,
     matmul,
     movement,
@@ -16,6 +17,7 @@ from vcc.passes.graph.lower import (
     parts,
     pooling,
     quantization,
+    ranking,
     reduction,
     resize,
     softmax,
@@ -39,6 +41,8 @@ FAMILIES = (
     resize,
     movement,
     parts,
+    indexed,
+    ranking,
     quantization,
 )
 

@@ -1,4 +1,4 @@
-"""Parts of tensors and borders around them: Slice, Gather by constant indices, Pad; and what a shape alone decides."""
+"""Parts of tensors and borders around them: Slice and Pad; and what a shape alone decides."""
 
 from __future__ import annotations
 
@@ -37,34 +37,6 @@ def lower_slice(node: Node) -> SSAValue:
     return node.slice(
         node.x, [r.start if len(r) else 0 for r in ranges], [len(r) for r in ranges], [r.step for r in ranges]
     )
-
-
-def evenly_spaced(node: Node) -> bool:
-    """The indices must be constant, of rank 0 or 1, and evenly spaced."""
-    indices = node.constant(1)
-    if indices is None or indices.ndim > 1 or indices.size == 0:
-        return False
-    size = node.shape(0)[node.axis(node.int("axis", 0))]
-    steps = np.diff(_positive(indices, size))
-    return bool(steps.size == 0 or (steps[0] != 0 and (steps == steps[0]).all()))
-
-
-def _positive(indices: np.ndarray, size: int) -> np.ndarray:
-    flat = indices.reshape(-1).astype(np.int64)
-    return np.where(flat < 0, flat + size, flat)
-
-
-@lowers("Gather", needs=[evenly_spaced])
-def lower_gather(node: Node) -> SSAValue:
-    """A slice, without the axis where the index is a scalar."""
-    indices = node.constant(1)
-    assert indices is not None
-    axis, shape = node.axis(node.int("axis", 0)), node.shape(0)
-    flat = _positive(indices, shape[axis])
-    starts, sizes, steps = [0] * len(shape), list(shape), [1] * len(shape)
-    starts[axis], sizes[axis] = int(flat[0]), flat.size
-    steps[axis] = int(flat[1] - flat[0]) if flat.size > 1 else 1
-    return node.reshape(node.slice(node.x, starts, sizes, steps), node.result_type(0).get_shape())
 
 
 def attribute_of(number: float, element: Attribute) -> Attribute:
