@@ -52,6 +52,7 @@ CODES: dict[str, Code] = {
         Code("E0202", Exit.USAGE, "the command line is not valid"),
         Code("E0203", Exit.USAGE, "a file cannot be written"),
         Code("E0204", Exit.USAGE, "a file cannot be read"),
+        Code("E0205", Exit.USAGE, "a rule file is not valid"),
         Code("E0301", Exit.MODEL, "assembly text is not valid"),
         Code("E0302", Exit.MODEL, "a program breaks a rule of the instruction set"),
         Code("E0303", Exit.MODEL, "a .vbin file is damaged or not a .vbin file"),

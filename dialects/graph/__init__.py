@@ -26,6 +26,7 @@ from vcc.dialects.graph.attributes import (
 from vcc.dialects.graph.base import GraphOp, Tensor, i64s, ints, shape_of, tensor_of
 from vcc.dialects.graph.contraction import ConvOp, MatmulOp
 from vcc.dialects.graph.elementwise import BinaryOp, CastOp, CompareOp, SelectOp, UnaryOp
+from vcc.dialects.graph.fused import AttentionOp, GeluApproximation, GeluApproximationAttr, GeluOp, RmsNormOp
 from vcc.dialects.graph.indexed import GatherElementsOp, GatherOp, ScatterElementsOp, ScatterOp
 from vcc.dialects.graph.movement import ConcatOp, ExpandOp, PadOp, RelayoutOp, ReshapeOp, SliceOp, TransposeOp
 from vcc.dialects.graph.ranking import ArgOp, CumSumOp, TopKOp
@@ -36,6 +37,7 @@ from vcc.dialects.graph.window import PoolOp, Window, window_of
 __all__ = [
     "ArgFn",
     "ArgOp",
+    "AttentionOp",
     "BinaryFn",
     "BinaryOp",
     "Blocked",
@@ -48,6 +50,8 @@ __all__ = [
     "ExpandOp",
     "GatherElementsOp",
     "GatherOp",
+    "GeluApproximation",
+    "GeluOp",
     "Graph",
     "GraphOp",
     "HostOp",
@@ -61,6 +65,7 @@ __all__ = [
     "ReduceOp",
     "RelayoutOp",
     "ReshapeOp",
+    "RmsNormOp",
     "ScatterElementsOp",
     "ScatterOp",
     "SelectOp",
@@ -91,6 +96,9 @@ Graph = Dialect(
         ReduceOp,
         SoftmaxOp,
         LayerNormOp,
+        GeluOp,
+        RmsNormOp,
+        AttentionOp,
         ArgOp,
         TopKOp,
         CumSumOp,
@@ -112,5 +120,5 @@ Graph = Dialect(
         KernelOp,
         YieldOp,
     ],
-    [Blocked, ArgFnAttr, UnaryFnAttr, BinaryFnAttr, CompareFnAttr, ReduceFnAttr, PoolFnAttr],
+    [Blocked, ArgFnAttr, UnaryFnAttr, BinaryFnAttr, CompareFnAttr, ReduceFnAttr, PoolFnAttr, GeluApproximationAttr],
 )

@@ -15,6 +15,7 @@ from xdsl.ir import Operation
 from vcc.dialects.graph.base import ints, shape_of, tensor_of
 from vcc.dialects.graph.contraction import ConvOp, MatmulOp
 from vcc.dialects.graph.elementwise import BinaryOp, CastOp, CompareOp, SelectOp, UnaryOp
+from vcc.dialects.graph.fused import AttentionOp, GeluApproximation, GeluOp, RmsNormOp
 from vcc.dialects.graph.indexed_semantics import INDEXED_RULES
 from vcc.dialects.graph.movement import ConcatOp, ExpandOp, PadOp, RelayoutOp, ReshapeOp, SliceOp, TransposeOp
 from vcc.dialects.graph.reduction import LayerNormOp, ReduceOp, SoftmaxOp
@@ -73,6 +74,31 @@ def _layer_norm(op: LayerNormOp, args: Sequence[Array]) -> Array:
     return y + args[2] if len(args) == 3 else y
 
 
+def _gelu(op: GeluOp, args: Sequence[Array]) -> Array:
+    x = args[0]
+    number = x.dtype.type
+    if op.approximate.data is GeluApproximation.TANH:
+        cubic = x + number(0.044715) * x * x * x
+        curve = semantics.UNARY["tanh"](number(np.sqrt(2 / np.pi)) * cubic)
+    else:
+        curve = semantics.UNARY["erf"](x * number(np.sqrt(0.5)))
+    return number(0.5) * x * (number(1) + curve)
+
+
+def _rms_norm(op: RmsNormOp, args: Sequence[Array]) -> Array:
+    x = args[0]
+    square = np.square(x).mean(tuple(range(op.axis.value.data, x.ndim)), keepdims=True)
+    return x / np.sqrt(square + x.dtype.type(op.epsilon.value.data)) * args[1]
+
+
+def _attention(op: AttentionOp, args: Sequence[Array]) -> Array:
+    q, k, v, *mask = args
+    scores = np.matmul(q, k.swapaxes(-1, -2)) * q.dtype.type(op.scale.value.data)
+    scores = scores + mask[0] if mask else scores
+    e = np.exp(scores - scores.max(-1, keepdims=True))
+    return np.matmul(e / e.sum(-1, keepdims=True), v)
+
+
 def _matmul(_: MatmulOp, args: Sequence[Array]) -> Array:
     if args[0].dtype.kind in "iu":
         return np.matmul(args[0].astype(np.int32), args[1].astype(np.int32))
@@ -104,6 +130,9 @@ _RULES: dict[type[Operation], Rule] = {
     ReduceOp: _reduce,
     SoftmaxOp: _softmax,
     LayerNormOp: _layer_norm,
+    GeluOp: _gelu,
+    RmsNormOp: _rms_norm,
+    AttentionOp: _attention,
     MatmulOp: _matmul,
     ConvOp: lambda op, args: conv(op.window, op.group.value.data, *args),
     PoolOp: lambda op, args: pool(op.fn.data, op.window, bool(op.count_include_pad), args[0]),
