@@ -29,6 +29,10 @@ from vcc.passes.tile.lowering import view_through
 VIEWS = (graph.TransposeOp, graph.RelayoutOp, graph.ExpandOp, graph.SliceOp, graph.PadOp)
 #: A kernel longer than this gains nothing more from fusion, and its live values would crowd the vector memory.
 LONGEST = 32
+#: The kinds of kernels whose stores can permute the axes of their result.
+STORE_TRANSPOSED = frozenset(
+    {"attention", "conv", "depthwise", "elementwise", "layer_norm", "matmul", "pool", "reduce", "softmax"}
+)
 #: The discardable attribute by which a pass before this one says something about the kernel that an operation gets.
 REMARK = "remark"
 #: Kernels that nothing is fused with: they store parts of their result as they get them.
@@ -107,7 +111,7 @@ class Fusion:
         ]
         members = {op: group for group in groups for op in group.ops}
         groups += [
-            Group("elementwise", [op], "") for op in ops if isinstance(op, VIEWS) and not self._folds(op, members)
+            Group("elementwise", [op], "") for op in ops if isinstance(op, VIEWS) and op not in self.taken and not self._folds(op, members)
         ]
         for group in groups:
             self._outline(group)
@@ -160,6 +164,8 @@ class Fusion:
             group.pop()
         if len(group) < whole and not stop:
             stop = "a value in between is used elsewhere"
+        if kind in STORE_TRANSPOSED and (transpose := _transpose_after(group[-1])) is not None:
+            group.append(transpose)
         self.taken.update(group)
         fused = f"fused {len(group) - 1} elementwise operations" if len(group) > 1 else "fused nothing"
         return Group(kind, group, fused + (f"; stopped: {stop}" if stop else ""))
@@ -244,6 +250,16 @@ class Fusion:
             if isinstance(op, VIEWS) and not list(op.results[0].uses):
                 op.detach()
                 op.erase()
+
+
+def _transpose_after(op: Operation) -> graph.TransposeOp | None:
+    """The transpose that alone reads an operation's result, if some user of it does not read through it anyway."""
+    uses = list(op.results[0].uses)
+    if len(uses) != 1 or not isinstance(transpose := uses[0].operation, graph.TransposeOp):
+        return None
+    users = [use.operation for use in transpose.result.uses]
+    folded = all(isinstance(user, VIEWS) or reads_through(user, transpose) for user in users)
+    return None if folded or isinstance(tensor_of(transpose.result).encoding, Blocked) else transpose
 
 
 def _copy(op: Operation, body: Block, mapping: dict[SSAValue, SSAValue]) -> None:

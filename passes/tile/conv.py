@@ -50,6 +50,7 @@ class ConvTiling:
         self.blocks = self.depth // self.x.block
         dtypes = dtype_of(anchor.x).name, dtype_of(anchor.w).name
         self.dtype = dtype_of(anchor.w)
+        lower.check_product(self.dtype)
         self.accumulator = BY_NAME[accumulator_dtype(*dtypes) or "f32"]
         self.epilogue = Epilogue(lower, anchor, self.axes, self.accumulator, anchor.bias, 1)
         self.spatial = [axis for axis in self.axes if axis.axis >= 2]

@@ -22,6 +22,7 @@ from vcc.passes.tile.access import Access, IterAxis
 from vcc.passes.tile.builder import KernelBuilder
 from vcc.passes.tile.chain import TileAxis, is_elementwise, tensor_type
 from vcc.runtime.diagnostics import error
+from vcc.runtime.isa.dtypes import DType
 from vcc.runtime.isa.expr import ZERO, Poly
 from vcc.runtime.machine.model import Machine
 
@@ -52,7 +53,7 @@ class KernelLowering:
         self.taps: dict[Operation, int] = {o: i for i, o in enumerate(named)}
         self.packs: dict[int, Pack] = {}
         self.params: dict[SSAValue, str] = {}
-        self.result = op.yielded[0]
+        self.result, self.stored_as = through_transposes(op.yielded[0])
         self.output = ""
 
     @property
@@ -90,6 +91,13 @@ class KernelLowering:
         if access is None:
             raise error("E0107", f"{op.name} cannot be folded into a load", node=self.node)
         return arg, access
+
+    def destination(self) -> Access:
+        """Where the elements of `result` lie in the kernel's output, which may be stored transposed."""
+        access = Access.of(tensor_type(self.op.yielded[0]))
+        for perm in self.stored_as:
+            access = access.transpose([perm.index(axis) for axis in range(len(perm))])
+        return access
 
     def is_packable(self, value: SSAValue) -> int | None:
         """The operand number if a value is a constant operand as it stands."""
@@ -129,6 +137,11 @@ class KernelLowering:
             tile.append(TileAxis(axis, start, left, size))
         return tile
 
+    def check_product(self, dtype: DType) -> None:
+        """Raise `VccError` E0140 if the machine does not multiply matrices of the dtype."""
+        if ("i8" if dtype.name == "u8" else dtype.name) not in self.machine.macs:
+            raise error("E0140", f"{self.machine.name} does not multiply matrices of {dtype}", node=self.node)
+
     def finish(self, name: str) -> KernelOp:
         """The finished kernel."""
         types: list[Attribute] = []
@@ -136,6 +149,16 @@ class KernelLowering:
             type = tensor_type(op.results[0])
             types.append(TensorType(type.element_type, type.get_shape()))
         return self.builder.finish(name, len(self.ops), types)
+
+
+def through_transposes(value: SSAValue) -> tuple[SSAValue, list[tuple[int, ...]]]:
+    """What a kernel computes before it transposes its result, and the permutations from the result back to that."""
+    start, perms = value, list[tuple[int, ...]]()
+    while isinstance(op := value.owner, graph.TransposeOp):
+        perms.append(ints(op.perm))
+        value = op.x
+    # A kernel of views alone loads through them.
+    return (start, []) if isinstance(value, BlockArgument) or is_view(value.owner) else (value, perms)
 
 
 def view_through(op: Operation, access: Access) -> Access | None:

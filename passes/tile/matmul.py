@@ -35,6 +35,7 @@ class MatmulTiling:
         self.m, self.n = shape[-2:]
         self.k = tensor_type(anchor.a).get_shape()[-1]
         self.dtypes: tuple[DType, DType] = dtype_of(anchor.a), dtype_of(anchor.b)
+        lower.check_product(self.dtypes[0])
         self.accumulator = BY_NAME[accumulator_dtype(self.dtypes[0].name, self.dtypes[1].name) or "f32"]
         self.epilogue = Epilogue(lower, anchor, self.axes, self.accumulator)
         self.k_axis = IterAxis("k", rank, 1, self.k)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from xdsl.dialects.builtin import IntegerType, Signedness
 
 from vcc.dialects.graph.base import is_bool, is_float, is_int
+from vcc.dialects.visa import TargetMachine
 from vcc.passes.graph.lower.node import Node
 from vcc.passes.graph.lower.registry import Constraint
+from vcc.runtime.isa.dtypes import dtype_of
 
 
 def float_tensors(node: Node) -> bool:
@@ -44,6 +46,13 @@ def one_output(node: Node) -> bool:
 def spatial_axes(node: Node) -> bool:
     """The input must have one to three spatial axes."""
     return 3 <= len(node.shape(0)) <= 5
+
+
+def machine_multiplies(node: Node) -> bool:
+    """The machine must multiply numbers of the first input's dtype."""
+    target = node.ctx.get_dialect("visa").get_interface(TargetMachine)
+    machine = None if target is None else target.machine
+    return machine is None or dtype_of(node.dtype(0)).name in machine.macs
 
 
 def constant(what: str, *positions: int) -> Constraint:

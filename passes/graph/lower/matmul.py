@@ -7,12 +7,12 @@ from xdsl.ir import SSAValue
 
 from vcc.dialects import graph
 from vcc.dialects.graph import shape_of
-from vcc.passes.graph.lower.constraints import float_tensors
+from vcc.passes.graph.lower.constraints import float_tensors, machine_multiplies
 from vcc.passes.graph.lower.node import Node
 from vcc.passes.graph.lower.registry import lowers
 
 
-@lowers("MatMul", needs=[float_tensors])
+@lowers("MatMul", needs=[float_tensors, machine_multiplies])
 def lower_matmul(node: Node) -> SSAValue:
     """A vector operand is a matrix of one row or column, whose axis goes afterwards."""
     a, b = node.required(0), node.required(1)
@@ -23,7 +23,7 @@ def lower_matmul(node: Node) -> SSAValue:
     return node.reshape(node.emit(graph.MatmulOp(a, b)), node.result_type(0).get_shape())
 
 
-@lowers("Gemm", needs=[float_tensors])
+@lowers("Gemm", needs=[float_tensors, machine_multiplies])
 def lower_gemm(node: Node) -> SSAValue:
     """alpha * A' * B' + beta * C, with the factors inside constants where there are."""
     a, b = node.required(0), node.required(1)

@@ -61,7 +61,15 @@ def _pads(node: Node) -> tuple[list[int], list[int]]:
     return low, high
 
 
-@lowers("Pad", needs=[constant("Pads, value and axes", 1, 2, 3)])
+def exact_value(node: Node) -> bool:
+    """The value must be a number that f64 holds exactly."""
+    value = node.constant(2)
+    return (
+        value is None or value.size == 0 or value.dtype.kind not in "iu" or int(float(value.flat[0])) == value.flat[0]
+    )
+
+
+@lowers("Pad", needs=[constant("Pads, value and axes", 1, 2, 3), exact_value])
 def lower_pad(node: Node) -> SSAValue:
     """A border of one value or, axis by axis, of copied slices; negative pads cut off instead."""
     low, high = _pads(node)

@@ -11,7 +11,7 @@ from xdsl.ir import SSAValue
 
 from vcc.dialects import graph
 from vcc.dialects.graph import shape_of
-from vcc.passes.graph.lower.constraints import constant, float_tensors, spatial_axes
+from vcc.passes.graph.lower.constraints import constant, float_tensors, machine_multiplies, spatial_axes
 from vcc.passes.graph.lower.node import Node
 from vcc.passes.graph.lower.parts import attribute_of
 from vcc.passes.graph.lower.registry import lowers
@@ -54,7 +54,10 @@ def begin_pads(node: Node, strides: Sequence[int], output: tuple[int, ...]) -> l
     return begins
 
 
-@lowers("ConvTranspose", needs=[float_tensors, spatial_axes, constant("The weights and the bias", 1, 2), undilated])
+@lowers(
+    "ConvTranspose",
+    needs=[float_tensors, spatial_axes, machine_multiplies, constant("The weights and the bias", 1, 2), undilated],
+)
 def lower_conv_transpose(node: Node) -> SSAValue:
     """A convolution with the filters of all phases, whose channels then become positions, and a slice."""
     weights = node.constant(1)
