@@ -20,7 +20,7 @@ from vcc.passes.tile.lowering import KernelLowering, tile_counts
 from vcc.passes.tile.search import Sizes, choose_tile, padded, tile_candidates, waves
 from vcc.runtime.isa.dtypes import BY_NAME, DType
 from vcc.runtime.isa.expr import ZERO, Poly
-from vcc.runtime.isa.kernel import AttrValue, Dim, Memory, Operand, Pipe, Role
+from vcc.runtime.isa.kernel import Dim, Memory, Operand, Pipe, Role
 from vcc.runtime.machine.cost import sort_depth, transfer_cycles, vector_cycles
 
 I32, I64 = BY_NAME["i32"], BY_NAME["i64"]
@@ -69,7 +69,7 @@ class _Ranking:
         """A buffer for so many elements of each row."""
         return self.builder.alloc(hint, Memory.UB, [*(t.max for t in self.kept), width], dtype)
 
-    def emit(self, op: str, along: Dim, operands: Mapping[str, Operand], **attrs: AttrValue) -> None:
+    def emit(self, op: str, along: Dim, operands: Mapping[str, Operand], **attrs: Any) -> None:
         """An instruction over the rows and along them."""
         self.builder.emit(op, [*self.dims, along], operands, sources=self.sources, **attrs)
 
