@@ -29,6 +29,14 @@ def check_writable(path: Path) -> None:
         raise unwritable(path, failure) from None
 
 
+def check_folder(path: Path) -> None:
+    """E0203 if the folder `path` is not there and could not be made, or could not be written to; makes nothing."""
+    there = next(each for each in (path, *path.absolute().parents) if each.exists())
+    if not there.is_dir():
+        raise error("E0203", f"cannot write {path}: {there} is not a folder")
+    check_writable(there / "file")
+
+
 def make_folder(path: Path) -> None:
     """Make the folder `path` and those above it; E0203 if it cannot be, or cannot be written to."""
     try:

@@ -12,6 +12,9 @@ from vcc.runtime.diagnostics import error
 
 HOST_OPS = ("allow", "error")
 
+#: The largest dimension: addresses in bytes must fit 64 bits with room to spare.
+MAX_SIZE = 1 << 40
+
 
 @dataclass(frozen=True)
 class Options:
@@ -31,6 +34,9 @@ class Options:
     def __post_init__(self) -> None:
         if self.host_ops not in HOST_OPS:
             raise error("E0202", f"host_ops is 'allow' or 'error', not {self.host_ops!r}")
+        for name, shape in self.shapes.items():
+            if any(not 0 <= size <= MAX_SIZE for size in shape):
+                raise error("E0105", f"input '{name}': {'x'.join(map(str, shape))} is not a shape that can be had")
 
     def as_dict(self) -> dict[str, Any]:
         """The options as JSON values, for reports."""

@@ -54,3 +54,14 @@ def read_image(name: str) -> Image:
 def model_argument(name: str) -> Path | bytes:
     """What the frontend takes for a file's name: a path, or the bytes of stdin."""
     return read_bytes("-") if name == "-" else Path(name)
+
+
+def image_or_model(name: str) -> Image | Path | bytes:
+    """The image in a .vbin file; a model as its path. Stdin may be either, a model as its bytes."""
+    from vcc.runtime.binary.format import MAGIC
+    from vcc.runtime.binary.reader import read_image as image_of
+
+    if name != "-":
+        return read_image(name) if is_binary(name) else Path(name)
+    data = read_bytes("-")
+    return image_of(data, "stdin") if data.startswith(MAGIC) else data

@@ -8,34 +8,36 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vcc.tools.arguments import options_of
-from vcc.tools.files import is_binary, model_argument
+from vcc.tools.files import image_or_model
 from vcc.tools.output import note
 
 if TYPE_CHECKING:
+    from vcc.runtime.binary.image import Image
     from vcc.runtime.session import Program
 
 
-def load_program(name: str) -> Program:
-    """The program in a .vbin file or in stdin."""
+def program_of(image: Image) -> Program:
+    """The program of an image that was read from outside: E0302 if it breaks a rule."""
     from vcc.runtime.isa.verifier import verify_image
     from vcc.runtime.session import Program
-    from vcc.tools.files import read_image
 
-    image = read_image(name)
     verify_image(image)
     return Program(image)
 
 
 def program_for(args: argparse.Namespace, shapes: Mapping[str, Sequence[int]]) -> Program:
     """The program of `args.file`. A model is compiled, its inputs of the given shapes where --shape does not say."""
-    if is_binary(args.file):
-        return load_program(args.file)
+    from vcc.runtime.binary.image import Image
+
+    source = image_or_model(args.file)
+    if isinstance(source, Image):
+        return program_of(source)
     from vcc.compiler.api import compile_program
     from vcc.compiler.compilation import Compilation
 
     options = options_of(args)
     options = replace(options, shapes={**shapes, **options.shapes})
-    compilation = Compilation.from_model(model_argument(args.file), options)
+    compilation = Compilation.from_model(source, options)
     program = compile_program(compilation)
     seconds = sum(compilation.trace.phase_seconds().values())
     note(f"compiled for {compilation.machine.name} in {seconds:.2f} s")

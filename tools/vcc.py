@@ -54,6 +54,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 128 + 2
+    except MemoryError as failure:
+        print(f"vcc: out of memory: {failure}".rstrip(": "), file=sys.stderr)
+        return int(Exit.DOES_NOT_FIT)
     except Exception as bug:
         from vcc.tools.bug import report_bug
 

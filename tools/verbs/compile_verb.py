@@ -70,7 +70,7 @@ def _output(args: argparse.Namespace, emit: str | None) -> str:
 
 def _check_outputs(args: argparse.Namespace, output: str, emit: str | None) -> None:
     """Everything about the command line that can be refused before the long work."""
-    from vcc.compiler.files import check_writable, make_folder
+    from vcc.compiler.files import check_folder, check_writable
     from vcc.compiler.pipeline import IR_PHASES, PHASE_NAMES
 
     for option, phase, known in (("--emit", emit, PHASE_NAMES), ("--from", args.start, IR_PHASES)):
@@ -80,13 +80,15 @@ def _check_outputs(args: argparse.Namespace, output: str, emit: str | None) -> N
         raise error("E0202", f"--emit {emit} comes before --from {args.start}")
     if args.format == "json" and output == "-":
         raise error("E0202", "--format=json and -o - both want stdout")
+    if Path(args.file).suffix == ".vbin":
+        raise error("E0202", f"{args.file} is compiled already", help=f"vcc run {args.file}")
     if output != "-" and Path(output).resolve() == Path(args.file).resolve():
         raise error("E0203", f"cannot write {output}: it is the input")
     for name in (output, args.report):
         if name not in (None, "-"):
             check_writable(Path(name))
     if args.save_temps:
-        make_folder(Path(args.save_temps))
+        check_folder(Path(args.save_temps))
 
 
 def _start(args: argparse.Namespace, options: Options) -> Compilation:

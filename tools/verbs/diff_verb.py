@@ -42,9 +42,9 @@ def run(args: argparse.Namespace) -> int:
     from vcc.compiler.debug.compare import compare_runs, suspects
     from vcc.compiler.debug.reference_run import has_onnxruntime, run_reference
     from vcc.tools.feeds import parse_seed, random_feeds, read_feeds
-    from vcc.tools.files import is_binary
+    from vcc.tools.files import is_binary, read_image
     from vcc.tools.output import note, print_json
-    from vcc.tools.programs import load_program, program_for
+    from vcc.tools.programs import program_for, program_of
 
     if args.file == "-" or is_binary(args.file):
         raise error("E0202", "vcc diff needs the ONNX file, since the reference runs it")
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     if args.binary is None:
         program = program_for(args, {name: array.shape for name, array in feeds.items()})
     else:
-        program = load_program(args.binary)
+        program = program_of(read_image(args.binary))
     feeds = random_feeds(program.inputs, parse_seed("--random", args.random or ""), feeds)
     if not has_onnxruntime():
         note("onnxruntime is not installed: comparing with the reference implementation of the onnx package")

@@ -11,6 +11,8 @@ from vcc.runtime.diagnostics import VccError
 from vcc.tools.arguments import compile_options, options_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from onnx import ModelProto
 
     from vcc.compiler.work import Work
@@ -25,12 +27,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Inspect."""
-    from vcc.tools.files import is_binary, read_image
+    from vcc.runtime.binary.image import Image
+    from vcc.tools.files import image_or_model
 
-    if is_binary(args.file):
-        _inspect_image(args, read_image(args.file))
+    source = image_or_model(args.file)
+    if isinstance(source, Image):
+        _inspect_image(args, source)
     else:
-        _inspect_model(args)
+        _inspect_model(args, source)
     return 0
 
 
@@ -53,12 +57,10 @@ def _inspect_image(args: argparse.Namespace, image: Image) -> None:
         table(("node", "remark"), remarks)
 
 
-def _inspect_model(args: argparse.Namespace) -> None:
+def _inspect_model(args: argparse.Namespace, model: Path | bytes) -> None:
     from vcc.compiler.frontend.read import read_model
-    from vcc.tools.files import model_argument
     from vcc.tools.output import note, print_json
 
-    model = model_argument(args.file)
     found = model_facts(read_model(model).proto)
     work, problem, is_open = _work(model, args)
     if args.format == "json":
@@ -75,7 +77,7 @@ def _inspect_model(args: argparse.Namespace) -> None:
         note(f"not compilable as it is ({count} obstacles): vcc check {args.file}")
 
 
-def _work(model: Any, args: argparse.Namespace) -> tuple[Work | None, VccError | None, bool]:
+def _work(model: Path | bytes, args: argparse.Namespace) -> tuple[Work | None, VccError | None, bool]:
     """The model's work, open dimensions taken as 1; or the obstacles; and whether there are such dimensions."""
     from vcc.compiler.compilation import Compilation
     from vcc.compiler.interface import unbound_shapes

@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run."""
-    from vcc.compiler.files import make_folder
+    from vcc.compiler.files import check_folder
     from vcc.runtime.session import DEFAULT_ENGINE
     from vcc.tools.feeds import parse_seed, random_feeds, read_feeds
     from vcc.tools.output import print_json
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     folder = None if args.output_dir is None else Path(args.output_dir)
     feeds = read_feeds(args.input)
     if folder is not None:
-        make_folder(folder)
+        check_folder(folder)
     program = program_for(args, {name: array.shape for name, array in feeds.items()})
     if seed is not None:
         feeds = random_feeds(program.inputs, seed, feeds)
@@ -116,8 +116,9 @@ def _describe(array: Array) -> dict[str, Any]:
 def _write_outputs(named: Mapping[str, Array], folder: Path) -> dict[str, str]:
     import numpy as np
 
-    from vcc.compiler.files import replacing
+    from vcc.compiler.files import make_folder, replacing
 
+    make_folder(folder)
     files: dict[str, str] = {}
     for name, array in named.items():
         # ONNX names may hold slashes and colons; file names may not.
