@@ -111,7 +111,9 @@ class Fusion:
         ]
         members = {op: group for group in groups for op in group.ops}
         groups += [
-            Group("elementwise", [op], "") for op in ops if isinstance(op, VIEWS) and op not in self.taken and not self._folds(op, members)
+            Group("elementwise", [op], "")
+            for op in ops
+            if isinstance(op, VIEWS) and op not in self.taken and not self._folds(op, members)
         ]
         for group in groups:
             self._outline(group)
@@ -164,10 +166,11 @@ class Fusion:
             group.pop()
         if len(group) < whole and not stop:
             stop = "a value in between is used elsewhere"
+        fused = f"fused {len(group) - 1} elementwise operations" if len(group) > 1 else "fused nothing"
         if kind in STORE_TRANSPOSED and (transpose := _transpose_after(group[-1])) is not None:
             group.append(transpose)
+            fused, stop = f"{fused}; stores the result transposed", ""
         self.taken.update(group)
-        fused = f"fused {len(group) - 1} elementwise operations" if len(group) > 1 else "fused nothing"
         return Group(kind, group, fused + (f"; stopped: {stop}" if stop else ""))
 
     def _joins(self, op: Operation, shape: tuple[int, ...]) -> bool:

@@ -131,4 +131,4 @@ class Epilogue:
         lower = self.lower
         emitter.compute(lower.sources, lower.taps)
         last = self.rest[-1] if self.rest else self.taken[-1]
-        emitter.store(lower.result, lower.output, Access.of(tensor_type(lower.result)), lower.source(last))
+        emitter.store(lower.result, lower.output, lower.destination(), lower.source(last))

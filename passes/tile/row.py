@@ -13,7 +13,7 @@ import numpy as np
 from xdsl.ir import Operation, SSAValue
 
 from vcc.dialects import graph
-from vcc.passes.tile.access import Access, IterAxis, block_of, iteration_axes, splits_of
+from vcc.passes.tile.access import IterAxis, block_of, iteration_axes, splits_of
 from vcc.passes.tile.builder import Tile, dim
 from vcc.passes.tile.chain import ChainEmitter, TileAxis, dtype_of, gm_dims, gm_view, plan_chain, tap_of, tensor_type
 from vcc.passes.tile.lowering import KernelLowering, tile_counts
@@ -119,7 +119,7 @@ class RowTiling:
             emitter.load_one(value, number, lower.params[self.args[value]], self.accesses[value], sources)
         emitter.compute(lower.sources, lower.taps)
         last = self.plan.steps[-1].op if self.plan.steps else self.anchor
-        emitter.store(lower.result, lower.output, Access.of(tensor_type(lower.result)), lower.source(last))
+        emitter.store(lower.result, lower.output, lower.destination(), lower.source(last))
 
     def forall(self, rows: int) -> dict[str, int]:
         """How many tiles of `rows` rows there are along each kept loop."""
