@@ -53,6 +53,7 @@ class AttentionTiling:
         self.dtype: DType = dtype_of(anchor.q)
         self.accumulator = BY_NAME[accumulator_dtype(self.dtype.name, self.dtype.name) or "f32"]
         self.epilogue = Epilogue(lower, anchor, self.axes, self.accumulator, drains=False)
+        lower.check_product(self.dtype)
         self.keys, self.depth = tensor_type(anchor.k).get_shape()[-2:]
         batch = shape[:-2]
         self.shape = AttentionShape(

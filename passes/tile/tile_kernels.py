@@ -16,6 +16,7 @@ from vcc.dialects.origin import fuse_locations, node_names, set_value_names, val
 from vcc.dialects.visa import KernelOp, LaunchOp, machine_of
 from vcc.dialects.weights import ConstantOp, constant_array, make_constant
 from vcc.passes.tile.arg import tile_arg
+from vcc.passes.tile.attention import tile_attention
 from vcc.passes.tile.chain import tensor_type
 from vcc.passes.tile.concat import tile_concat
 from vcc.passes.tile.conv import tile_conv
@@ -33,6 +34,7 @@ from vcc.runtime.diagnostics import Diagnostic, VccError
 
 #: The code of each kernel family, by the `kind` that fusion gives a kernel.
 FAMILIES: dict[str, Callable[[KernelLowering], None]] = {
+    "attention": tile_attention,
     "arg": tile_arg,
     "concat": tile_concat,
     "conv": tile_conv,
