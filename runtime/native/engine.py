@@ -50,12 +50,12 @@ class NativeKernel:
         builder.getModulePassManager().run(module, builder)
         self._code = llvm.create_mcjit_compiler(module, machine)
         self._code.finalize_object()
-        kinds = [ctypes.c_void_p if isinstance(p, TensorParam) else ctypes.c_int64 for p in kernel.params]
-        kind = ctypes.CFUNCTYPE(ctypes.c_int32, *kinds, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+        self._kinds = [ctypes.c_void_p if isinstance(p, TensorParam) else ctypes.c_int64 for p in kernel.params]
+        kind = ctypes.CFUNCTYPE(ctypes.c_int32, *self._kinds, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
         self._function = kind(self._code.get_function_address("kernel"))
         self._local = threading.local()
 
-    def _run(self, values: Sequence[int], part: int, parts: int) -> None:
+    def _run(self, values: Sequence[ctypes.c_void_p | ctypes.c_int64], part: int, parts: int) -> None:
         """Runs one part in this thread, on its own on-chip memories."""
         if not hasattr(self._local, "memory"):
             self._local.memory = aligned(self._bytes)
@@ -74,7 +74,8 @@ class NativeKernel:
             n: a for n, a in arrays.items() if modes[n] == "in" and any(np.may_share_memory(a, w) for w in written)
         }
         arrays |= {name: array.copy() for name, array in overlap.items()}  # the code takes inputs and outputs as apart
-        values = [arrays[p.name].ctypes.data if p.name in arrays else scalars[p.name] for p in self.kernel.params]
+        found = [arrays[p.name].ctypes.data if p.name in arrays else scalars[p.name] for p in self.kernel.params]
+        values = [kind(value) for kind, value in zip(self._kinds, found, strict=True)]
         parts = threads if any(isinstance(s, Forall) for s in self.kernel.body) else 1
 
         def run() -> None:
