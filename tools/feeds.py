@@ -39,6 +39,17 @@ def _read_npy(path: str) -> Array:
     return loaded
 
 
+def as_declared(feeds: Mapping[str, Array], specs: Sequence[TensorSpec]) -> dict[str, Array]:
+    """The arrays, with those of unnamed bytes taken for the input's dtype: .npy files do not know bf16."""
+    dtypes = {spec.name: np.dtype(spec.dtype.numpy) for spec in specs}
+    return {
+        name: array.view(dtypes[name])
+        if array.dtype.kind == "V" and name in dtypes and array.dtype.itemsize == dtypes[name].itemsize
+        else array
+        for name, array in feeds.items()
+    }
+
+
 def random_feeds(specs: Sequence[TensorSpec], seed: int, given: Mapping[str, Array] | None = None) -> dict[str, Array]:
     """Arrays for all inputs that `given` lacks: floats of standard normal distribution, integers and booleans 0 or 1.
 

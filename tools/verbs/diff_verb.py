@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     """Compare."""
     from vcc.compiler.debug.compare import compare_runs, suspects
     from vcc.compiler.debug.reference_run import has_onnxruntime, run_reference
-    from vcc.tools.feeds import parse_seed, random_feeds, read_feeds
+    from vcc.tools.feeds import as_declared, parse_seed, random_feeds, read_feeds
     from vcc.tools.files import is_binary, read_image
     from vcc.tools.output import note, print_json
     from vcc.tools.programs import program_for, program_of
@@ -53,7 +53,8 @@ def run(args: argparse.Namespace) -> int:
         program = program_for(args, {name: array.shape for name, array in feeds.items()})
     else:
         program = program_of(read_image(args.binary))
-    feeds = random_feeds(program.inputs, parse_seed("--random", args.random or ""), feeds)
+    seed = parse_seed("--random", args.random or "")
+    feeds = random_feeds(program.inputs, seed, as_declared(feeds, program.inputs))
     if not has_onnxruntime():
         note("onnxruntime is not installed: comparing with the reference implementation of the onnx package")
     values, incomplete = observe(program, feeds)

@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     """Run."""
     from vcc.compiler.files import check_folder
     from vcc.runtime.session import DEFAULT_ENGINE
-    from vcc.tools.feeds import parse_seed, random_feeds, read_feeds
+    from vcc.tools.feeds import as_declared, parse_seed, random_feeds, read_feeds
     from vcc.tools.output import print_json
     from vcc.tools.programs import program_for
 
@@ -58,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
     if folder is not None:
         check_folder(folder)
     program = program_for(args, {name: array.shape for name, array in feeds.items()})
+    feeds = as_declared(feeds, program.inputs)
     if seed is not None:
         feeds = random_feeds(program.inputs, seed, feeds)
     engine = args.engine or ("interpreter" if args.stats or args.sanitize or order is not None else DEFAULT_ENGINE)

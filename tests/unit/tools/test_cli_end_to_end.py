@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
 import onnx
 import pytest
@@ -168,3 +169,17 @@ def test_counting_and_sanitizing_a_compiled_program(capsys: pytest.CaptureFixtur
     rows = {row["node"]: row for row in json.loads(capsys.readouterr().out)["stats"]}
     # 3x3 windows over 8x8 images, 1 -> 16 -> 32 channels.
     assert rows["conv1"]["macs"] == 4 * 64 * 9 * 16 and rows["conv2"]["macs"] == 4 * 64 * 9 * 16 * 32
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float64", "int8", "uint16", "bool", "int64"])
+def test_arrays_of_every_dtype_go_in_and_out(dtype: str, capsys: pytest.CaptureFixture[str]):
+    kind = ml_dtypes.bfloat16 if dtype == "bfloat16" else np.dtype(dtype)
+    model = small_model("Identity")
+    for info in (*model.graph.input, *model.graph.output):
+        info.type.tensor_type.elem_type = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(kind))
+    onnx.save(model, "m.onnx")
+    x = np.array([[0, 1, 0], [1, 1, 0]]).astype(kind)
+    np.save("x.npy", x)
+    assert main(["run", "m.onnx", "--input", "x=x.npy", "--output-dir", "out"]) == 0
+    assert np.load("out/y.npy").tobytes() == x.tobytes()
+    assert main(["run", "m.onnx", "--random"]) == 0
