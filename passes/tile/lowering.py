@@ -158,7 +158,8 @@ def through_transposes(value: SSAValue) -> tuple[SSAValue, list[tuple[int, ...]]
         perms.append(ints(op.perm))
         value = op.x
     # A kernel of views alone loads through them.
-    return (start, []) if isinstance(value, BlockArgument) or is_view(value.owner) else (value, perms)
+    owner = value.owner
+    return (value, perms) if isinstance(owner, Operation) and not is_view(owner) else (start, [])
 
 
 def view_through(op: Operation, access: Access) -> Access | None:
