@@ -24,7 +24,7 @@ from vcc.dialects.graph.attributes import Blocked
 from vcc.dialects.graph.base import shape_of, tensor_of
 
 CHANNELS = 1
-ELEMENTWISE = (graph.UnaryOp, graph.BinaryOp, graph.CompareOp, graph.SelectOp, graph.CastOp)
+ELEMENTWISE = (graph.UnaryOp, graph.BinaryOp, graph.CompareOp, graph.SelectOp, graph.CastOp, graph.GeluOp)
 #: Blocks smaller than this are not worth the second loop over channels.
 SMALLEST = 4
 

@@ -1,4 +1,4 @@
-"""Softmax and layer norm over rows that do not fit the vector memory, as reductions and elementwise operations.
+"""Softmax, layer norm and RMS norm over rows that do not fit the vector memory, as reductions and elementwise steps.
 
 A row kernel keeps whole rows on chip, with what is fused to it; longer rows are walked in parts, one kernel for each
 reduction, which reads them again from global memory.
@@ -29,13 +29,13 @@ ROWS = 4
 
 @dataclass(frozen=True)
 class ExpandLongRows(ModulePass):
-    """`softmax` and `layer_norm` of long rows become reductions and elementwise operations."""
+    """`softmax`, `layer_norm` and `rms_norm` of long rows become reductions and elementwise operations."""
 
     name = "expand-long-rows"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         most = machine_of(ctx).memories[Memory.UB] // ROWS
-        rewrite(op, [_Softmax(ctx, most), _LayerNorm(ctx, most)], pass_name=self.name)
+        rewrite(op, [_Softmax(ctx, most), _LayerNorm(ctx, most), _RmsNorm(ctx, most)], pass_name=self.name)
 
 
 def _row_bytes(x: Value, axes: range | list[int]) -> int:
@@ -97,3 +97,28 @@ class _LayerNorm(RewritePattern):
         if op.bias is not None:
             add(graph.BinaryOp("add", result, op.bias))
         rewriter.replace(op, ops)
+
+
+@dataclass
+class _RmsNorm(RewritePattern):
+    """`rms_norm(x)` -> `x * rsqrt(mean(x * x) + epsilon) * scale`."""
+
+    ctx: Context
+    most: int
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: graph.RmsNormOp, rewriter: PatternRewriter) -> None:
+        shape, dtype = shape_of(op.x), numpy_dtype_of(tensor_of(op.x).element_type)
+        axes = list(range(op.axis.value.data, len(shape)))
+        if _row_bytes(op.x, axes) <= self.most:
+            return
+        part = make_constant(np.asarray(1 / prod(shape[axis] for axis in axes), dtype), self.ctx, op.location)
+        epsilon = make_constant(np.asarray(op.epsilon.value.data, dtype), self.ctx, op.location)
+        squares = graph.BinaryOp("mul", op.x, op.x)
+        total = graph.ReduceOp("add", squares, axes)
+        mean = graph.BinaryOp("mul", total, part)
+        shifted = graph.BinaryOp("add", mean, epsilon)
+        root = graph.UnaryOp("rsqrt", shifted)
+        normal = graph.BinaryOp("mul", op.x, root)
+        result = graph.BinaryOp("mul", normal, op.scale)
+        rewriter.replace(op, [part, epsilon, squares, total, mean, shifted, root, normal, result])

@@ -31,7 +31,7 @@ VIEWS = (graph.TransposeOp, graph.RelayoutOp, graph.ExpandOp, graph.SliceOp, gra
 LONGEST = 32
 #: The kinds of kernels whose stores can permute the axes of their result.
 STORE_TRANSPOSED = frozenset(
-    {"attention", "conv", "depthwise", "elementwise", "layer_norm", "matmul", "pool", "reduce", "softmax"}
+    {"attention", "conv", "depthwise", "elementwise", "layer_norm", "matmul", "pool", "reduce", "rms_norm", "softmax"}
 )
 #: The discardable attribute by which a pass before this one says something about the kernel that an operation gets.
 REMARK = "remark"
@@ -68,6 +68,8 @@ def anchor_kind(op: Operation) -> str | None:
             return "softmax"
         case graph.LayerNormOp():
             return "layer_norm"
+        case graph.RmsNormOp():
+            return "rms_norm"
         case graph.ConcatOp():
             return "concat"
         case graph.GatherOp() | graph.GatherElementsOp():

@@ -19,6 +19,7 @@ from vcc.dialects.visa.types import isa_dtype
 from vcc.dialects.weights import ConstantOp, dense_array
 from vcc.passes.tile.access import Access, IterAxis
 from vcc.passes.tile.builder import KernelBuilder, Tile, dim
+from vcc.passes.tile.composite import Part, Source, composite_parts
 from vcc.runtime.isa.dtypes import DType
 from vcc.runtime.isa.expr import ONE, ZERO, Poly
 from vcc.runtime.isa.kernel import Dim, Immediate, Memory, Operand, Role, Tap, View
@@ -30,6 +31,7 @@ ELEMENTWISE: dict[type[Operation], tuple[str, ...]] = {
     graph.CompareOp: ("a", "b"),
     graph.SelectOp: ("cond", "a", "b"),
     graph.CastOp: ("src",),
+    graph.GeluOp: ("a",),
 }
 
 
@@ -122,12 +124,13 @@ class PlannedBuffer:
 
 @dataclass(frozen=True)
 class Step:
-    """One vector instruction of the plan; sources are buffer numbers or immediates."""
+    """One vector instruction of the plan; sources are buffer numbers or immediates. The last makes the op's result."""
 
     op: Operation
     mnemonic: str
     dst: int
     operands: tuple[tuple[str, int | Immediate], ...]
+    last: bool = True
 
 
 @dataclass
@@ -190,15 +193,32 @@ def plan_chain(
                 plan.loads.append((value, buffer))
             operands.append((role, plan.home[value]))
         dtype = dtype_of(op.results[0])
-        dst = _reusable(op, plan, own, last, dtype, full, results)
+        parts = composite_parts(op)
+        dst = None if parts else _reusable(op, plan, own, last, dtype, full, results)
         if dst is None:
             dst = plan.add(dtype, full)
             own[dst] = True
         plan.home[op.results[0]] = dst
-        plan.steps.append(Step(op, mnemonic(op), dst, tuple(operands)))
+        plan.steps += _composite(op, parts, dst, operands) if parts else [Step(op, mnemonic(op), dst, tuple(operands))]
     for value in results:
         plan.buffers[plan.home[value]].crosses = True
     return plan
+
+
+def _composite(
+    op: Operation, parts: Sequence[Part], dst: int, operands: Sequence[tuple[str, int | Immediate]]
+) -> list[Step]:
+    """The steps of an operation that takes several instructions."""
+
+    def source(of: Source | float) -> int | Immediate:
+        if not isinstance(of, Source):
+            return Immediate(of)
+        return dst if of.operand is None else operands[of.operand][1]
+
+    return [
+        Step(op, name, dst, tuple((role, source(of)) for role, of in roles.items()), i == len(parts) - 1)
+        for i, (name, roles) in enumerate(parts)
+    ]
 
 
 def _reusable(
@@ -267,7 +287,7 @@ class ChainEmitter:
             operands: dict[str, Operand] = {"dst": self.view(step.dst)}
             for role, source in step.operands:
                 operands[role] = self.view(source) if isinstance(source, int) else source
-            tap = tap_of(step.op.results[0], taps.get(step.op), self.tile)
+            tap = tap_of(step.op.results[0], taps.get(step.op) if step.last else None, self.tile)
             self.builder.emit(step.mnemonic, dims, operands, sources=[sources[step.op]], tap=tap)
 
     def store(self, value: SSAValue, param: str, access: Access, sources: Sequence[int]) -> None:

@@ -10,6 +10,7 @@ from math import prod
 from typing import Any
 
 import numpy as np
+from xdsl.dialects.builtin import FloatAttr
 from xdsl.ir import Operation, SSAValue
 
 from vcc.dialects import graph
@@ -185,6 +186,8 @@ def _tile_rows(lower: KernelLowering, tiling: RowTiling, parameters: int, passes
         tap = tap_of(anchor.results[0], lower.taps.get(anchor), tile)
         if isinstance(anchor, graph.SoftmaxOp):
             _softmax(rows, x, out, tap)
+        elif isinstance(anchor, graph.RmsNormOp):
+            _rms_norm(rows, anchor, x, out, tap)
         else:
             assert isinstance(anchor, graph.LayerNormOp)
             _layer_norm(rows, anchor, x, out, tap)
@@ -208,14 +211,28 @@ def _layer_norm(rows: _Rows, anchor: graph.LayerNormOp, x: Tile, out: Tile, tap:
     rows.apply("sub", out, a=x.view(), b=rows.per_row(mean))
     rows.apply("mul", x, a=out.view(), b=out.view())
     variance = rows.reduce("reduce.add", x, "var")
-    rows.on_rows("mul", variance, a=variance.view(), b=Immediate(1.0 / count))
-    rows.on_rows("add", variance, a=variance.view(), b=Immediate(float(anchor.epsilon.value.data)))
-    rows.on_rows("rsqrt", variance, a=variance.view())
+    _reciprocal_deviation(rows, variance, count, anchor.epsilon)
     rows.apply("mul", out, a=out.view(), b=rows.per_row(variance))
     last = anchor.bias is None
     rows.apply("mul", out, tap if last else None, a=out.view(), b=_parameter(rows, anchor.scale, "scale"))
     if anchor.bias is not None:
         rows.apply("add", out, tap, a=out.view(), b=_parameter(rows, anchor.bias, "bias"))
+
+
+def _rms_norm(rows: _Rows, anchor: graph.RmsNormOp, x: Tile, out: Tile, tap: Tap | None) -> None:
+    """x * rsqrt(mean(x * x) + epsilon) * scale."""
+    rows.apply("mul", out, a=x.view(), b=x.view())
+    square = rows.reduce("reduce.add", out, "square")
+    _reciprocal_deviation(rows, square, prod(t.max for t in rows.reduced), anchor.epsilon)
+    rows.apply("mul", out, a=x.view(), b=rows.per_row(square))
+    rows.apply("mul", out, tap, a=out.view(), b=_parameter(rows, anchor.scale, "scale"))
+
+
+def _reciprocal_deviation(rows: _Rows, total: Tile, count: int, epsilon: FloatAttr[Any]) -> None:
+    """Each row's sum of squares becomes rsqrt(sum / count + epsilon)."""
+    rows.on_rows("mul", total, a=total.view(), b=Immediate(1.0 / count))
+    rows.on_rows("add", total, a=total.view(), b=Immediate(float(epsilon.value.data)))
+    rows.on_rows("rsqrt", total, a=total.view())
 
 
 def _parameter(rows: _Rows, value: SSAValue, hint: str) -> View:
@@ -247,3 +264,11 @@ def tile_layer_norm(lower: KernelLowering) -> None:
     first = anchor.axis.value.data % rank
     tiling = RowTiling(lower, anchor, anchor.x, list(range(first, rank)), whole=True)
     _tile_rows(lower, tiling, 2, 10)
+
+
+def tile_rms_norm(lower: KernelLowering) -> None:
+    """Tile a kernel whose anchor is a `graph.rms_norm`."""
+    anchor = next(op for op in lower.ops if isinstance(op, graph.RmsNormOp))
+    rank = len(tensor_type(anchor.x).get_shape())
+    tiling = RowTiling(lower, anchor, anchor.x, list(range(anchor.axis.value.data, rank)), whole=True)
+    _tile_rows(lower, tiling, 1, 8)

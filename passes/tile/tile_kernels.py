@@ -25,7 +25,7 @@ from vcc.passes.tile.gather import tile_gather
 from vcc.passes.tile.lowering import KernelLowering, Pack
 from vcc.passes.tile.matmul import tile_matmul
 from vcc.passes.tile.reduce import tile_reduce
-from vcc.passes.tile.row import tile_layer_norm, tile_softmax
+from vcc.passes.tile.row import tile_layer_norm, tile_rms_norm, tile_softmax
 from vcc.passes.tile.scan import tile_cumsum
 from vcc.passes.tile.scatter import tile_scatter
 from vcc.passes.tile.topk import tile_topk
@@ -46,6 +46,7 @@ FAMILIES: dict[str, Callable[[KernelLowering], None]] = {
     "matmul": tile_matmul,
     "pool": tile_pool,
     "reduce": tile_reduce,
+    "rms_norm": tile_rms_norm,
     "scatter": tile_scatter,
     "softmax": tile_softmax,
     "topk": tile_topk,
@@ -197,7 +198,7 @@ def in_place_pairs(kernel: graph.KernelOp) -> list[tuple[int, int]]:
     return [(0, arg.index) for arg in kernel.body.block.args if arg.type == type]
 
 
-_POINTWISE = frozenset({"graph.unary", "graph.binary", "graph.compare", "graph.select", "graph.cast"})
+_POINTWISE = frozenset({"graph.unary", "graph.binary", "graph.compare", "graph.select", "graph.cast", "graph.gelu"})
 
 
 def drop_unused_constants(module: ModuleOp) -> None:
