@@ -87,7 +87,10 @@ class Compilation:
             module = read_ir(path, ctx)
             verify(module, f"reading {path}")
         again = replace(options, save_temps=None)
-        return cls(options, machine, ctx, module, phase, trace, partial(cls.from_ir, path, phase, again))
+        made = cls(options, machine, ctx, module, phase, trace, partial(cls.from_ir, path, phase, again))
+        if phase == "graph":
+            made._look_at_operators()
+        return made
 
     def advance(self, stop_after: str = IR_PHASES[-1]) -> None:
         """Run the phases up to and with `stop_after`; nothing happens if that one is done already."""
@@ -130,10 +133,14 @@ class Compilation:
     def _observe(self, phase: str, module: ModuleOp) -> None:
         self.phase = phase
         if phase == "graph":
-            check_dtypes(module)
-            check_host_ops(module, self.options.host_ops)
-            self.work = count_work(module)
+            self._look_at_operators()
         self._dump(phase, module)
+
+    def _look_at_operators(self) -> None:
+        """Refuse what the later phases cannot take, and count the rest: the graph dialect alone shows all of it."""
+        check_dtypes(self.module)
+        check_host_ops(self.module, self.options.host_ops)
+        self.work = count_work(self.module)
 
     def _dump(self, phase: str, module: ModuleOp) -> None:
         folder = self.options.save_temps

@@ -55,6 +55,8 @@ def print_summary(facts: dict[str, Any], output: str) -> None:
     note(f"  kernels     {facts['kernels']}, in {launches}; {calls}")
     if "machine_share" in facts:
         _print_work(facts)
+    else:
+        note("  work        not counted: it shows in the graph phase alone, which was not run")
     arena, bound = facts["arena_bytes"], facts["arena_lower_bound_bytes"]
     over = f", {100 * (arena - bound) / bound:.1f} % above the lower bound {size_text(bound)}" if bound else ""
     note(f"  arena       {size_text(arena)}{over}")

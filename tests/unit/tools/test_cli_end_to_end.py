@@ -65,6 +65,8 @@ def test_going_on_from_a_phase_gives_the_same_binary(phase: str, capsys: pytest.
     assert "g.mlir.safetensors" in capsys.readouterr().err
     assert main(["g.mlir", "--from", phase, "-o", "resumed.vbin"]) == 0
     assert Path("whole.vbin").read_bytes() == Path("resumed.vbin").read_bytes()
+    err = capsys.readouterr().err
+    assert ("MACs" in err) == (phase in ("import", "graph")) and ("not counted" in err) != ("MACs" in err)
 
 
 def test_temps_are_numbered():
