@@ -1,61 +1,125 @@
-"""Resize and Upsample by whole factors to the nearest pixel: every pixel is repeated."""
+"""Resize and Upsample, axis by axis: repeated or picked elements, or weighted sums of neighbours."""
 
 from __future__ import annotations
 
 import numpy as np
 from xdsl.ir import SSAValue
 
+from vcc.dialects import graph
+from vcc.dialects.graph import shape_of, tensor_of
+from vcc.dialects.weights import numpy_dtype_of
+from vcc.passes.graph.lower.constraints import float_tensors
+from vcc.passes.graph.lower.interpolation import TRANSFORMS, Array, Method, Taps, by_offset, taps_of
 from vcc.passes.graph.lower.node import Node
+from vcc.passes.graph.lower.parts import attribute_of
 from vcc.passes.graph.lower.registry import lowers
 
-_ROUNDING = {
-    "round_prefer_floor": lambda x: np.ceil(x - 0.5),
-    "round_prefer_ceil": lambda x: np.floor(x + 0.5),
-    "floor": np.floor,
-    "ceil": np.ceil,
-}
+
+def method_of(node: Node) -> Method:
+    """How the node computes elements; before opset 11 without choice."""
+    mode = node.string("mode", "nearest")
+    if node.op_type == "Upsample" or node.version < 11:
+        return Method(mode, "asymmetric", "floor")
+    return Method(
+        mode,
+        node.string("coordinate_transformation_mode", "half_pixel"),
+        node.string("nearest_mode", "round_prefer_floor"),
+        node.float("cubic_coeff_a", -0.75),
+        bool(node.int("exclude_outside", 0)),
+    )
 
 
-def nearest(node: Node) -> bool:
-    """The mode must be nearest."""
-    return node.string("mode", "nearest") == "nearest"
+def known_transform(node: Node) -> bool:
+    """The coordinate transformation must not be tf_crop_and_resize."""
+    return method_of(node).transform in TRANSFORMS
 
 
-def scales_of(node: Node) -> list[float] | None:
-    """The factor of each axis: constant scales, or output sizes over input sizes; None if they are not known."""
+def stretches(node: Node) -> bool:
+    """The aspect ratio policy must be stretch."""
+    return node.string("keep_aspect_ratio_policy", "stretch") == "stretch"
+
+
+def no_antialias(node: Node) -> bool:
+    """The attribute antialias must be 0."""
+    return node.int("antialias", 0) == 0
+
+
+def nearest_or_float(node: Node) -> bool:
+    """Only floats can be interpolated."""
+    return method_of(node).mode == "nearest" or float_tensors(node)
+
+
+def scales_of(node: Node) -> list[float]:
+    """The factor of each axis: constant scales, or output sizes over input sizes."""
+    shape, result = node.shape(0), node.result_type(0).get_shape()
+    axes = node.ints("axes") or list(range(len(shape)))
     array = node.constant(2 if node.op_type == "Resize" and node.version >= 11 else 1)
-    if array is not None and array.size:
-        return [float(scale) for scale in array]
-    result = node.result_type(0).get_shape()
-    return [out / size for out, size in zip(result, node.shape(0), strict=True)]
+    attribute = node.op.attribute("scales")  # Upsample in its first version
+    listed = attribute if array is None or not array.size else array
+    scales = [out / size if size else 1.0 for out, size in zip(result, shape, strict=True)]
+    for axis, scale in zip(axes, [] if listed is None else listed, strict=False):
+        scales[node.axis(axis)] = float(scale)
+    return scales
 
 
-def repeats_pixels(node: Node) -> bool:
-    """Every axis must be scaled by a whole factor, such that each pixel is repeated that often, in order."""
-    if node.ints("axes") is not None or node.string("keep_aspect_ratio_policy", "stretch") != "stretch":
-        return False
-    scales, result = scales_of(node), node.result_type(0).get_shape()
-    if scales is None or len(scales) != len(result):
-        return False
-    return all(_repeats(node, *axis) for axis in zip(node.shape(0), result, scales, strict=True))
-
-
-def _repeats(node: Node, size: int, out: int, scale: float) -> bool:
-    old = node.op_type == "Upsample" or node.version < 11
-    transform = "asymmetric" if old else node.string("coordinate_transformation_mode", "half_pixel")
-    positions = np.arange(out)
-    if transform == "asymmetric":
-        source = positions / scale
-    elif transform == "half_pixel" or (transform == "pytorch_half_pixel" and out > 1):
-        source = (positions + 0.5) / scale - 0.5
-    else:
-        return out == size and scale == 1
-    rounding = _ROUNDING["floor" if old else node.string("nearest_mode", "round_prefer_floor")]
-    picked = np.clip(rounding(source), 0, size - 1)
-    return out % size == 0 and bool((picked == positions // (out // size)).all())
-
-
-@lowers("Resize", "Upsample", needs=[nearest, repeats_pixels])
+@lowers("Resize", "Upsample", needs=[known_transform, stretches, no_antialias, nearest_or_float])
 def lower_resize(node: Node) -> SSAValue:
-    """Copies along new axes, which then merge with the old ones."""
-    return node.repeat(node.x, node.result_type(0).get_shape())
+    """Every axis on its own, those that shrink first."""
+    method, scales = method_of(node), scales_of(node)
+    shape, result = node.shape(0), node.result_type(0).get_shape()
+    x = node.x
+    for axis in sorted(range(len(shape)), key=lambda axis: result[axis] / max(1, shape[axis])):
+        if shape[axis] and (result[axis] != shape[axis] or scales[axis] != 1):
+            x = _resize_axis(node, x, axis, taps_of(method, shape[axis], result[axis], scales[axis]))
+    return x
+
+
+def _resize_axis(node: Node, x: SSAValue, axis: int, taps: Taps) -> SSAValue:
+    if len(taps.indices) == 1:
+        return _take(node, x, axis, taps.indices[0])
+    shape = shape_of(x)
+    offsets = by_offset(taps, shape[axis])
+    if offsets is None:
+        weights = [row.reshape([-1, *(1 for _ in shape[axis + 1 :])]) for row in taps.weights]
+        return _weighted_sum(node, [_take(node, x, axis, row) for row in taps.indices], weights)
+    # Every element becomes a group of neighbours along a new axis, which then merges with the old one.
+    split = node.reshape(x, (*shape[: axis + 1], 1, *shape[axis + 1 :]))
+    weights = [group.reshape([*group.shape, *(1 for _ in shape[axis + 1 :])]) for group in offsets.values()]
+    total = _weighted_sum(node, [_shift(node, split, axis, offset) for offset in offsets], weights)
+    return node.reshape(total, (*shape[:axis], taps.indices.shape[1], *shape[axis + 1 :]))
+
+
+def _weighted_sum(node: Node, parts: list[SSAValue], weights: list[Array]) -> SSAValue:
+    """The sum of the parts, each times its weights, which broadcast."""
+    dtype = numpy_dtype_of(tensor_of(node.x).element_type)
+    terms = [node.binary("mul", p, node.array(w.astype(dtype))) for p, w in zip(parts, weights, strict=True)]
+    total = terms[0]
+    for term in terms[1:]:
+        total = node.binary("add", total, term)
+    return total
+
+
+def _shift(node: Node, x: SSAValue, axis: int, offset: int) -> SSAValue:
+    """The element `offset` further along the axis in each place; zero where there is none."""
+    if offset == 0:
+        return x
+    shape = shape_of(x)
+    starts, sizes, low, high = [0] * len(shape), list(shape), [0] * len(shape), [0] * len(shape)
+    sizes[axis] -= abs(offset)
+    starts[axis], low[axis], high[axis] = max(0, offset), max(0, -offset), max(0, offset)
+    return node.emit(graph.PadOp(node.slice(x, starts, sizes), low, high, attribute_of(0, node.element)))
+
+
+def _take(node: Node, x: SSAValue, axis: int, indices: Array) -> SSAValue:
+    """The elements at the indices along the axis: all in order, each repeated, evenly spaced, or any."""
+    shape, out = shape_of(x), len(indices)
+    size = shape[axis]
+    result = (*shape[:axis], out, *shape[axis + 1 :])
+    if out % size == 0 and (indices == np.arange(out) // (out // size)).all():
+        return node.repeat(x, result)
+    steps = np.unique(np.diff(indices))
+    if len(steps) == 1 and steps[0] != 0:
+        starts, strides = [0] * len(shape), [1] * len(shape)
+        starts[axis], strides[axis] = int(indices[0]), int(steps[0])
+        return node.slice(x, starts, result, strides)
+    return node.emit(graph.GatherOp(x, node.array(indices.astype(np.int32)), axis))

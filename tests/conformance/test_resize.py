@@ -1,0 +1,79 @@
+"""Resize against ONNX Runtime: all ways to place and combine elements."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from conformance import Case, check, node, parametrize, random
+
+TRANSFORMS = ("half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric")
+
+
+def resize(name: str, shape: tuple[int, ...], factors: list[float], dtype: Any = np.float32, **attributes: Any) -> Case:
+    """A Resize by factors."""
+    constants = {"s": np.array(factors, np.float32)}
+    feeds = {"x": random(*shape, dtype=dtype)}
+    return Case(name, [node("Resize", ["x", "", "s"], **attributes)], feeds, constants, terms=16)
+
+
+def to_sizes(name: str, shape: tuple[int, ...], sizes: list[int], **attributes: Any) -> Case:
+    """A Resize to sizes."""
+    constants = {"s": np.array(sizes, np.int64)}
+    return Case(name, [node("Resize", ["x", "", "", "s"], **attributes)], {"x": random(*shape)}, constants, terms=16)
+
+
+CASES = [
+    *(
+        resize(
+            f"nearest-{transform}-{rounding}-{name}",
+            (1, 3, 7, 9),
+            [1, 1, *factors],
+            mode="nearest",
+            coordinate_transformation_mode=transform,
+            nearest_mode=rounding,
+        )
+        for transform in TRANSFORMS
+        for rounding in ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
+        for name, factors in (("double", [2, 2]), ("odd", [1.7, 0.6]))
+    ),
+    *(
+        resize(
+            f"{mode}-{transform}-{name}",
+            (2, 3, 8, 9),
+            [1, 1, *factors],
+            mode=mode,
+            coordinate_transformation_mode=transform,
+        )
+        for mode in ("linear", "cubic")
+        for transform in TRANSFORMS
+        for name, factors in (("double", [2, 2]), ("odd", [1.5, 0.7]), ("triple", [3, 1]))
+    ),
+    resize("linear-detector", (1, 24, 20, 20), [1, 1, 2, 2], mode="linear"),
+    resize("linear-quadruple", (1, 2, 9, 5), [1, 1, 4, 4], mode="linear"),
+    resize("linear-long", (1, 1, 3, 1500), [1, 1, 2, 2], mode="linear"),
+    resize("linear-row", (2, 3, 17), [1, 1, 2], mode="linear"),
+    resize("cubic-outside", (1, 2, 6, 7), [1, 1, 2, 2], mode="cubic", exclude_outside=1),
+    resize("cubic-a", (1, 2, 6, 7), [1, 1, 1.3, 2], mode="cubic", cubic_coeff_a=-0.5),
+    resize("nearest-u8", (1, 2, 6, 7), [1, 1, 2, 1.5], np.uint8, mode="nearest"),
+    to_sizes("sizes-nearest", (1, 2, 6, 7), [1, 2, 13, 4], mode="nearest"),
+    to_sizes("sizes-linear", (1, 2, 6, 7), [1, 2, 12, 4], mode="linear"),
+    to_sizes("sizes-one", (1, 2, 6, 7), [1, 2, 1, 1], mode="linear", coordinate_transformation_mode="align_corners"),
+    to_sizes("from-one", (1, 2, 1, 1), [1, 2, 5, 6], mode="linear"),
+    Case(
+        "linear-between-convolutions",
+        [
+            node("Conv", "x w", "c", pads=[1, 1, 1, 1]),
+            node("Resize", ["c", "", "s"], "r", mode="linear"),
+            node("Conv", "r v", pads=[1, 1, 1, 1]),
+        ],
+        {"x": random(1, 8, 6, 7)},
+        {"w": random(16, 8, 3, 3), "v": random(8, 16, 3, 3, seed=1), "s": np.array([1, 1, 2, 2], np.float32)},
+        terms=200,
+    ),
+]
+
+
+@parametrize(CASES)
+def test_resize(case: Case, target: str):
+    check(case, target)
