@@ -1,7 +1,12 @@
-"""Matrix products: tiles of the output per core, a reduction loop over K, the epilogue on the accumulator."""
+"""Matrix products: tiles of the output per core, a reduction loop over K, the epilogue on the accumulator.
+
+Several entries of the last batch axis may share a tile: those with a common second operand are more rows of one
+product, those with a common first one more columns, all others products side by side.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -9,15 +14,16 @@ import numpy as np
 from xdsl.ir import SSAValue
 
 from vcc.dialects import graph
-from vcc.passes.tile.access import Access, IterAxis, iteration_axes
-from vcc.passes.tile.builder import Tile, dim
+from vcc.passes.tile.access import IterAxis, iteration_axes
+from vcc.passes.tile.builder import dim
 from vcc.passes.tile.chain import TileAxis, dtype_of, tensor_type
 from vcc.passes.tile.epilogue import Epilogue
 from vcc.passes.tile.lowering import KernelLowering, Pack, pack_panels, tile_counts
-from vcc.passes.tile.search import Sizes, choose_tile, tile_candidates, waves
+from vcc.passes.tile.piece import Piece, load_piece, make_piece
+from vcc.passes.tile.search import Sizes, choose_tile, padded, tile_candidates, waves
 from vcc.runtime.isa.dtypes import BY_NAME, DType
 from vcc.runtime.isa.expr import ONE, Poly
-from vcc.runtime.isa.kernel import Memory, Pipe, Role, View
+from vcc.runtime.isa.kernel import Dim, Memory, Pipe, Role, View
 from vcc.runtime.isa.table import accumulator_dtype
 from vcc.runtime.machine.cost import matrix_cycles, transfer_cycles, vector_cycles
 
@@ -41,9 +47,10 @@ class MatmulTiling:
         self.k_axis = IterAxis("k", rank, 1, self.k)
 
     def choose(self) -> dict[str, int]:
-        """The tile sizes m, n and k."""
+        """The tile sizes m, n and k, and h entries of the last batch axis, which small matrices share a tile with."""
         fm, fn, fk = self.lower.machine.fractal
         candidates = {
+            "h": tile_candidates(self.batch[-1].extent, 1, 64) if self.batch else [1],
             "m": tile_candidates(self.m, fm),
             "n": tile_candidates(self.n, fn),
             "k": tile_candidates(self.k, fk),
@@ -52,54 +59,80 @@ class MatmulTiling:
             self.lower.machine, candidates, self.footprint, self.cost, node=self.lower.node, what="a matrix product"
         )
 
+    def tile_sizes(self, s: Mapping[str, Any]) -> list[Any]:
+        """The size along every loop of the output."""
+        outer: list[Any] = [1] * (len(self.batch) - 1)
+        return [*outer, *([s["h"]] if self.batch else []), s["m"], s["n"]]
+
     def footprint(self, s: Sizes, slots: int) -> dict[Memory, Any]:
         """Bytes of each memory."""
         a, b = self.dtypes
-        ones = [1] * len(self.batch)
+        heads = [s["h"] if self.along_batch(value) else 1 for value in (self.anchor.a, self.anchor.b)]
         return {
-            Memory.L0A: slots * s["m"] * s["k"] * a.size,
-            Memory.L0B: slots * s["k"] * s["n"] * b.size,
-            Memory.L0C: s["m"] * s["n"] * self.accumulator.size,
-            Memory.UB: self.epilogue.nbytes([*ones, s["m"], s["n"]], slots),
+            Memory.L0A: slots * padded(heads[0] * s["m"] * s["k"] * a.size),
+            Memory.L0B: slots * padded(heads[1] * s["k"] * s["n"] * b.size),
+            Memory.L0C: s["h"] * s["m"] * s["n"] * self.accumulator.size,
+            Memory.UB: self.epilogue.nbytes(self.tile_sizes(s), slots),
         }
 
     def cost(self, s: Sizes) -> Any:
         """Cycles of the busiest core."""
-        machine, (a, b) = self.lower.machine, self.dtypes
+        machine, (a, b), h = self.lower.machine, self.dtypes, s["h"]
         steps = -(-self.k // s["k"])
-        tiles = prod(axis.extent for axis in self.batch) * -(-self.m // s["m"]) * -(-self.n // s["n"])
-        loads: Any = transfer_cycles(machine, Pipe.IN, s["m"] * s["k"] * a.size, s["m"])
-        loads = loads + transfer_cycles(machine, Pipe.IN, s["k"] * s["n"] * b.size)
-        products: Any = matrix_cycles(machine, a.name, s["m"], s["n"], s["k"])
-        vector: Any = vector_cycles(machine, "f32", s["m"] * s["n"])
-        out: Any = transfer_cycles(machine, Pipe.OUT, s["m"] * s["n"] * 4, s["m"])
+        tiles = -(-self.m // s["m"]) * -(-self.n // s["n"]) * prod(axis.extent for axis in self.batch[:-1])
+        tiles = tiles * -(-self.batch[-1].extent // h) if self.batch else tiles
+        rows = h * s["m"] if self.along_batch(self.anchor.a) else s["m"]
+        packed = self.lower.is_packable(self.anchor.b) is not None
+        columns = h * s["k"] if self.along_batch(self.anchor.b) else s["k"]
+        loads: Any = transfer_cycles(machine, Pipe.IN, rows * s["k"] * a.size, rows)
+        loads = loads + transfer_cycles(machine, Pipe.IN, columns * s["n"] * b.size, 1 if packed else columns)
+        products = self._products(s)
+        vector: Any = vector_cycles(machine, "f32", h * s["m"] * s["n"])
+        out: Any = transfer_cycles(machine, Pipe.OUT, h * s["m"] * s["n"] * 4, h * s["m"])
         vector = vector * (1 + len(self.epilogue.rest))
         one = np.maximum(np.maximum(steps * loads, steps * products), np.maximum(vector, out))
         return waves(machine, tiles) * one + loads + products + vector + out
+
+    def _products(self, s: Sizes) -> Any:
+        """Cycles of one `mmad`: batch entries that share an operand are more rows or columns of one product."""
+        machine, dtype, h = self.lower.machine, self.dtypes[0].name, s["h"]
+        if not self.along_batch(self.anchor.b):
+            return matrix_cycles(machine, dtype, h * s["m"], s["n"], s["k"])
+        if not self.along_batch(self.anchor.a):
+            return matrix_cycles(machine, dtype, s["m"], h * s["n"], s["k"])
+        start = machine.startup[Pipe.M]
+        one: Any = matrix_cycles(machine, dtype, s["m"], s["n"], s["k"])
+        return start + h * (one - start)
+
+    def along_batch(self, value: SSAValue) -> bool:
+        """Whether an operand has a matrix of its own for every entry of the last batch axis."""
+        _, access = self.lower.access(value)
+        axis = len(access.terms) - 3
+        return axis >= 0 and any(extent > 1 and stride != 0 for extent, stride in access.terms[axis])
 
     def emit(self) -> None:
         """Build the kernel."""
         lower, builder = self.lower, self.lower.builder
         sizes = self.choose()
-        pack = self._pack(sizes["n"])
-        lower.open(pack[1])
-        tile_sizes = [*(1 for _ in self.batch), sizes["m"], sizes["n"]]
+        number, packs = self._pack(sizes["n"])
+        lower.open(packs)
+        tile_sizes = self.tile_sizes(sizes)
         with builder.forall(tile_counts(self.axes, tile_sizes)) as variables:
             tile = lower.cut(self.axes, tile_sizes, variables)
-            acc = builder.alloc("acc", Memory.L0C, (sizes["m"], sizes["n"]), self.accumulator)
+            *batch, m, n = tile
+            acc = make_piece(lower, "acc", Memory.L0C, tile, self.accumulator)
             trips = -(-self.k // sizes["k"])
             with builder.loop("k", trips, "reduce") as step:
                 start = step * sizes["k"]
                 left = builder.minimum(sizes["k"], self.k - start) if self.k % sizes["k"] else Poly.of(sizes["k"])
                 k = TileAxis(self.k_axis, start, left, sizes["k"])
-                a = self._load("a", self.anchor.a, Memory.L0A, [tile[-2], k], tile)
-                if pack[0] is None:
-                    b = self._load("b", self.anchor.b, Memory.L0B, [k, tile[-1]], tile)
+                a = load_piece(lower, "a", self.anchor.a, Memory.L0A, [*batch, m, k])
+                if number is None:
+                    b = load_piece(lower, "b", self.anchor.b, Memory.L0B, [*batch, k, n])
                 else:
-                    b = self._load_panel(pack[0], k, tile[-1])
-                self._multiply(acc, a, b, [tile[-2], tile[-1], k], builder.equals(step, 0))
-            strides = [*(0 for _ in self.batch), sizes["n"], 1]
-            self.epilogue.emit(tile, acc, strides)
+                    b = self._load_panel(number, k, n)
+                self._multiply(acc, a, b, [*tile, k], builder.equals(step, 0))
+            self.epilogue.emit(tile, acc.tile, [acc.strides.get(t.axis.name, 0) for t in tile])
 
     def _pack(self, width: int) -> tuple[int | None, dict[int, Pack]]:
         """Constant weights without batch axes are stored in panels of the tile's width."""
@@ -110,37 +143,7 @@ class MatmulTiling:
         transposed = Pack(panels.extent, lambda w: panels.apply(w.T), panels.note)
         return number, {number: transposed}
 
-    def _load(self, name: str, value: SSAValue, memory: Memory, dims: list[TileAxis], tile: list[TileAxis]) -> Tile:
-        """Load a tile of an operand whose last two axes are `dims`."""
-        arg, access = self.lower.access(value)
-        batch = [axis.extent for axis in self.batch]
-        rank = len(access.terms)
-        whole = access.broadcast_to([*batch[len(batch) - (rank - 2) :], *(t.axis.extent for t in dims)])
-        whole = whole.broadcast_to([*batch, *(t.axis.extent for t in dims)])
-        order = [*tile[: len(batch)], *dims]
-        strides, base = self._strides(whole, order)
-        buffer = self.lower.builder.alloc(name, memory, [t.max for t in dims], dtype_of(value))
-        self.lower.builder.emit(
-            "load",
-            [dim(t.axis.name, t.size, t.max, valid=_interval(whole, len(batch) + i, t)) for i, t in enumerate(dims)],
-            {"dst": buffer.view(), "src": View(self.lower.params[arg], tuple(strides[len(batch) :]), base)},
-            sources=self.lower.view_sources(value) + self.lower.source(self.anchor),
-            fill=whole.fill,
-        )
-        return buffer
-
-    @staticmethod
-    def _strides(access: Access, order: list[TileAxis]) -> tuple[list[Poly], Poly]:
-        base = Poly.of(access.base)
-        strides: list[Poly] = []
-        for position, t in enumerate(order):
-            stride = access.stride(IterAxis(t.axis.name, position, t.axis.step, t.axis.extent))
-            assert stride is not None, "matrix operands are row-major"
-            strides.append(Poly.of(stride))
-            base = base + t.start * stride
-        return strides, base
-
-    def _load_panel(self, number: int, k: TileAxis, n: TileAxis) -> Tile:
+    def _load_panel(self, number: int, k: TileAxis, n: TileAxis) -> Piece:
         """Load a part of a panel of the packed weights, which is contiguous."""
         arg = self.lower.op.body.block.args[number]
         buffer = self.lower.builder.alloc("b", Memory.L0B, (k.max, n.max), dtype_of(arg))
@@ -151,26 +154,23 @@ class MatmulTiling:
             {"dst": buffer.view(), "src": View(self.lower.params[arg], (Poly.of(n.max), ONE), base)},
             sources=self.lower.source(self.anchor),
         )
-        return buffer
+        return Piece(buffer, {"k": n.max, "n": 1})
 
-    def _multiply(self, acc: Tile, a: Tile, b: Tile, dims: list[TileAxis], first: Poly) -> None:
-        m, n, k = dims
+    def _multiply(self, acc: Piece, a: Piece, b: Piece, axes: Sequence[TileAxis], first: Poly) -> None:
+        *batch, m, n, k = axes
+        dims: list[Dim] = []
+        for t in batch:
+            shared = (
+                Role.M if t.axis.name not in b.strides else Role.N if t.axis.name not in a.strides else Role.PARALLEL
+            )
+            dims.append(t.dim(shared))
         self.lower.builder.emit(
             "mmad",
-            [m.dim(Role.M), n.dim(Role.N), k.dim(Role.K)],
-            {
-                "dst": acc.view([n.max, 1, 0]),
-                "a": a.view([k.max, 0, 1]),
-                "b": b.view([0, 1, n.max]),
-            },
+            [*dims, m.dim(Role.M), n.dim(Role.N), k.dim(Role.K)],
+            {"dst": acc.view(axes), "a": a.view(axes), "b": b.view(axes)},
             sources=self.lower.source(self.anchor),
             zero=first,
         )
-
-
-def _interval(access: Access, axis: int, t: TileAxis) -> tuple[Poly, Poly] | None:
-    interval = access.valid[axis]
-    return None if interval is None else (interval[0] - t.start, interval[1] - t.start)
 
 
 def tile_matmul(lower: KernelLowering) -> None:
