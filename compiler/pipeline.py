@@ -50,6 +50,7 @@ PHASES: tuple[Phase, ...] = (
     Phase(
         "fuse",
         (
+            "apply-rules",
             "fold-batchnorm",
             "expand-average-pool",
             "expand-long-rows",

@@ -26,7 +26,7 @@ from vcc.runtime.diagnostics import error
 #: The rule files that come with the compiler.
 DIRECTORY = Path(__file__).parent
 #: Those that are not applied unless they are asked for.
-OPTIONAL_FILES = frozenset({"attention"})
+OPTIONAL_FILES: frozenset[str] = frozenset()
 
 
 def rule_files() -> dict[str, Path]:
