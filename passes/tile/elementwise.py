@@ -43,7 +43,7 @@ def tile_elementwise(lower: KernelLowering) -> None:
             emitter.load_one(value, number, params[value], accesses[value], sources)
         emitter.compute(lower.sources, lower.taps)
         last = lower.source(ops[-1]) if ops else lower.view_sources(result)
-        emitter.store(result, lower.output, lower.destination(), last)
+        emitter.store(result, lower.output, lower.destination(), last + lower.stored_sources())
 
 
 def choose_sizes(

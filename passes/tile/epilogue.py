@@ -131,4 +131,5 @@ class Epilogue:
         lower = self.lower
         emitter.compute(lower.sources, lower.taps)
         last = self.rest[-1] if self.rest else self.taken[-1]
-        emitter.store(lower.result, lower.output, lower.destination(), lower.source(last))
+        sources = lower.source(last) + lower.stored_sources()
+        emitter.store(lower.result, lower.output, lower.destination(), sources)

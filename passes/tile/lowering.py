@@ -92,6 +92,16 @@ class KernelLowering:
             raise error("E0107", f"{op.name} cannot be folded into a load", node=self.node)
         return arg, access
 
+    def stored_sources(self) -> list[int]:
+        """The source numbers of the transposes that the store does."""
+        found, value = list[int](), self.op.yielded[0]
+        while value is not self.result:
+            op = value.owner
+            assert isinstance(op, Operation)
+            found.append(self.sources[op])
+            value = op.operands[0]
+        return found[::-1]
+
     def destination(self) -> Access:
         """Where the elements of `result` lie in the kernel's output, which may be stored transposed."""
         access = Access.of(tensor_type(self.op.yielded[0]))

@@ -120,7 +120,8 @@ class RowTiling:
             emitter.load_one(value, number, lower.params[self.args[value]], self.accesses[value], sources)
         emitter.compute(lower.sources, lower.taps)
         last = self.plan.steps[-1].op if self.plan.steps else self.anchor
-        emitter.store(lower.result, lower.output, lower.destination(), lower.source(last))
+        sources = lower.source(last) + lower.stored_sources()
+        emitter.store(lower.result, lower.output, lower.destination(), sources)
 
     def forall(self, rows: int) -> dict[str, int]:
         """How many tiles of `rows` rows there are along each kept loop."""
