@@ -7,7 +7,7 @@ loads. What stays outside is constants, reshapes, which cost nothing, and host o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -157,6 +157,11 @@ class Fusion:
             if not uses and not is_tainted:
                 continue
             if uses and not is_tainted and self._joins(op, shape):
+                if kind == "elementwise":
+                    feeders = self._feeders(op, shape, inside)
+                    if len(group) + len(feeders) < LONGEST:
+                        group += feeders
+                        inside.update(result for feeder in feeders for result in feeder.results)
                 group.append(op)
                 inside.update(op.results)
                 waiting += sum(1 for result in op.results for _ in result.uses)
@@ -177,6 +182,20 @@ class Fusion:
 
     def _joins(self, op: Operation, shape: tuple[int, ...]) -> bool:
         return isinstance(op, ELEMENTWISE) and op not in self.taken and shape_of(op.results[0]) == shape
+
+    def _feeders(self, op: Operation, shape: tuple[int, ...], inside: Container[SSAValue]) -> list[Operation]:
+        """The operations, in order, whose results only serve `op`: other branches of an expression that meet in it.
+
+        None depends on the group, or it would have joined it, or `op` could not.
+        """
+        found: list[Operation] = []
+        for value in dict.fromkeys(op.operands):
+            feeder = value.owner
+            if value in inside or not isinstance(feeder, Operation) or not self._joins(feeder, shape):
+                continue
+            if feeder.parent is self.block and all(use.operation is op for use in value.uses):
+                found += [*self._feeders(feeder, shape, inside), feeder]
+        return found
 
     def _reason(self, op: Operation, shape: tuple[int, ...]) -> str:
         if isinstance(op, ReturnOp):
