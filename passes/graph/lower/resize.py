@@ -49,11 +49,21 @@ def nearest_or_float(node: Node) -> bool:
     return method_of(node).mode == "nearest" or float_tensors(node)
 
 
+def scales_input(node: Node) -> int:
+    """The position of the scales."""
+    return 2 if node.op_type == "Resize" and node.version >= 11 else 1
+
+
+def known_scales(node: Node) -> bool:
+    """The scales must be constant."""
+    return node.input(scales_input(node)) is None or node.constant(scales_input(node)) is not None
+
+
 def scales_of(node: Node) -> list[float]:
     """The factor of each axis: constant scales, or output sizes over input sizes."""
     shape, result = node.shape(0), node.result_type(0).get_shape()
     axes = node.ints("axes") or list(range(len(shape)))
-    array = node.constant(2 if node.op_type == "Resize" and node.version >= 11 else 1)
+    array = node.constant(scales_input(node))
     attribute = node.op.attribute("scales")  # Upsample in its first version
     listed = attribute if array is None or not array.size else array
     scales = [out / size if size else 1.0 for out, size in zip(result, shape, strict=True)]
@@ -62,7 +72,7 @@ def scales_of(node: Node) -> list[float]:
     return scales
 
 
-@lowers("Resize", "Upsample", needs=[known_transform, stretches, no_antialias, nearest_or_float])
+@lowers("Resize", "Upsample", needs=[known_scales, known_transform, stretches, no_antialias, nearest_or_float])
 def lower_resize(node: Node) -> SSAValue:
     """Every axis on its own, those that shrink first."""
     method, scales = method_of(node), scales_of(node)
