@@ -58,8 +58,14 @@ class AttentionTiling:
         batch = shape[:-2]
         self.shape = AttentionShape(
             prod(batch[:-1]), batch[-1] if batch else 1, shape[-2], self.keys, self.depth, shape[-1],
-            anchor.mask is not None,
+            anchor.mask is not None, (self._is_dense(anchor.q), self._is_dense(anchor.k), self._is_dense(anchor.v)),
         )  # fmt: skip
+
+    def _is_dense(self, value: SSAValue) -> bool:
+        """Whether a matrix's rows lie one after the other in global memory."""
+        _, access = self.lower.access(value)
+        (rows, columns) = (terms[-1] for terms in access.terms[-2:])
+        return columns[1] == 1 and rows[1] == columns[0]
 
     def emit(self) -> None:
         """Choose tile sizes and build the kernel."""

@@ -10,9 +10,9 @@ import numpy as np
 from vcc.passes.tile.access import IterAxis
 from vcc.passes.tile.epilogue import Epilogue
 from vcc.passes.tile.lowering import KernelLowering
-from vcc.passes.tile.search import Sizes, choose_tile, tile_candidates, waves
+from vcc.passes.tile.search import Sizes, choose_tile, padded, tile_candidates, waves
 from vcc.runtime.isa.dtypes import DType
-from vcc.runtime.isa.kernel import SLOT_ALIGNMENT, Memory, Pipe
+from vcc.runtime.isa.kernel import Memory, Pipe
 from vcc.runtime.machine.cost import matrix_cycles, transfer_cycles, vector_cycles
 
 
@@ -27,6 +27,8 @@ class AttentionShape:
     depth: int
     columns: int
     masked: bool
+    dense: tuple[bool, bool, bool]
+    """Whether the rows of queries, keys and values lie one after the other in global memory."""
 
 
 class AttentionTiles:
@@ -91,9 +93,9 @@ class AttentionTiles:
         parts = -(-shape.depth // s["d"])
         online = steps > 1
         scores, result = heads * s["m"] * s["s"], heads * s["m"] * s["n"]
-        loads: Any = parts * transfer_cycles(machine, Pipe.IN, heads * s["d"] * s["s"] * size, heads * s["s"])
-        loads = loads + transfer_cycles(machine, Pipe.IN, heads * s["s"] * s["n"] * size, heads * s["s"])
-        query: Any = transfer_cycles(machine, Pipe.IN, heads * s["m"] * s["d"] * size, heads * s["m"])
+        loads: Any = parts * self._load_cycles(1, s["h"], s["s"], s["d"], shape.depth)
+        loads = loads + self._load_cycles(2, s["h"], s["s"], s["n"], shape.columns)
+        query: Any = self._load_cycles(0, s["h"], s["m"], s["d"], shape.depth)
         loads = loads + np.where(parts > 1, parts * query, 0)
         if shape.masked:
             loads = loads + transfer_cycles(machine, Pipe.IN, scores * size, s["m"])
@@ -112,12 +114,18 @@ class AttentionTiles:
         tiles = shape.outer * -(-shape.heads // heads) * -(-shape.rows // s["m"]) * -(-shape.columns // s["n"])
         return waves(machine, tiles) * (np.maximum(one + last, query + out)) + query + loads + out
 
+    def _load_cycles(self, operand: int, heads: Any, rows: Any, columns: Any, all_columns: int) -> Any:
+        """Cycles of loading rows of the queries (0), keys (1) or values (2) of some heads."""
+        whole = (columns == all_columns) & self.shape.dense[operand]
+        bursts = heads * np.where(whole, 1, rows)
+        return transfer_cycles(self.machine, Pipe.IN, heads * rows * columns * self.dtype.size, bursts)
+
 
 def _bytes(buffers: list[tuple[Any, int]]) -> Any:
     """The bytes of buffers of (size of a slot, slots)."""
     total: Any = 0
     for size, slots in buffers:
-        total = total + -(-size // SLOT_ALIGNMENT) * SLOT_ALIGNMENT * slots
+        total = total + padded(size) * slots
     return total
 
 
