@@ -40,7 +40,7 @@
 // ONLINE: visa.mul
 // ONLINE: visa.drain {{.*}}residual=b0
 // ONLINE: {visa.kind = "seq"}
-// ONLINE-NEXT: visa.div
+// ONLINE: visa.div
 // ONLINE: visa.wait
 // ONLINE: visa.store
 
