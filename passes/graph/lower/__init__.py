@@ -16,6 +16,7 @@ from vcc.passes.graph.lower import (
     normalization,
     parts,
     pooling,
+    positions,
     quantization,
     ranking,
     reduction,
@@ -43,6 +44,7 @@ FAMILIES = (
     parts,
     indexed,
     ranking,
+    positions,
     quantization,
 )
 

@@ -57,6 +57,25 @@ CASES: dict[str, Callable[[], object]] = {
     "slice: elements 2 to 3 of axis 0 lie outside its size 3": lambda: g.SliceOp(value(3), [2], [2], [1]),
     "concat: operand 1 is 3x3, operand 0 is 2x3; axis is 1": lambda: g.ConcatOp([value(2, 3), value(3, 3)], 1),
     "pad: value 0.000000e+00 : f16 is not of dtype f32": lambda: g.PadOp(value(2), [0], [1], FloatAttr(0.0, f16)),
+    "gather: indices are of f32, not of i32 or i64": lambda: g.GatherOp(value(2, 3), value(2), 0),
+    "gather: axis 2 is out of range for 2x3": lambda: g.GatherOp(value(2, 3), value(2, element=i64), 2),
+    "gather: axis 1 of 2x0 has no element to index": lambda: g.GatherOp(value(2, 0), value(2, element=i64), 1),
+    "gather_elements: indices are 3x3, which reaches over 2x3; axis is 1": lambda: g.GatherElementsOp(
+        value(2, 3), value(3, 3, element=i64), 1
+    ),
+    "scatter: updates are 4x3, 5x3 follows from the indices": lambda: g.ScatterOp(
+        value(9, 3), value(5, element=i64), value(4, 3), 0
+    ),
+    "scatter: indices are 5x1; they must have rank 1": lambda: g.ScatterOp(
+        value(9, 3), value(5, 1, element=i64), value(5, 3), 0
+    ),
+    "scatter_elements: updates are 2x2, indices are 2x3": lambda: g.ScatterElementsOp(
+        value(9, 3), value(2, 3, element=i64), value(2, 2), 0
+    ),
+    "arg: takes numbers, not i1": lambda: g.ArgOp("max", value(2, 3, element=i1), 0),
+    "arg: axis 1 of 2x0 is empty": lambda: g.ArgOp("max", value(2, 0), 1),
+    "topk: axis 1 of 2x3 does not have 4 elements": lambda: g.TopKOp(value(2, 3), 1, 4),
+    "cumsum: axis 2 is out of range for 2x3": lambda: g.CumSumOp(value(2, 3), 2),
     "expand: 2 does not broadcast to 3": lambda: g.ExpandOp(value(2), [3]),
 }
 
