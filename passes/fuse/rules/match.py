@@ -8,6 +8,7 @@ from typing import Any
 
 from xdsl.ir import BlockArgument, Operation, OpResult, SSAValue
 
+from vcc.dialects.weights import ConstantOp
 from vcc.passes.fuse.rules.compiled import (
     AnyValue,
     Captured,
@@ -152,8 +153,9 @@ class Matcher:
         self, node: Match, op: Operation, environment: Environment, ops: tuple[Operation, ...]
     ) -> Iterator[tuple[Environment, tuple[Operation, ...]]]:
         result = op.results[0] if op.results else None
-        if node.op.key not in keys_of(op) or result is None:
-            self._miss(len(ops), f"{node.op.name} is wanted, this is {_describe(op)}", result)
+        if result is None or not node.op.describes(op):
+            if self.trail is not None:
+                self._miss(len(ops), f"{node.op.name} is wanted, this is {_describe(op)}", result)
             return
         bound = self._attributes(node, op, environment, len(ops))
         bound = None if bound is None else self._bind(node.names, result, bound, len(ops))
@@ -168,8 +170,9 @@ class Matcher:
         if node.op.commutative and operands[0] is not operands[1]:
             orders.append(operands[::-1])
         for order in orders:
-            for environment, inner in self._all(args, order, bound, (*ops, op)):
-                yield environment, inner
+            # A look ahead at all operands, before any of them is followed further; with a trail, misses are wanted.
+            if self.trail is not None or all(map(_plausible, args, order)):
+                yield from self._all(args, order, bound, (*ops, op))
 
     def _attributes(self, node: Match, op: Operation, environment: Environment, progress: int) -> Environment | None:
         for name, wanted in node.attributes:
@@ -193,6 +196,14 @@ class Matcher:
             return
         for bound, inner in self._value(nodes[0], values[0], environment, ops):
             yield from self._all(nodes[1:], values[1:], bound, inner)
+
+
+def _plausible(node: Node, value: SSAValue) -> bool:
+    if isinstance(node, AnyValue):
+        return True
+    if not isinstance(value, OpResult):
+        return False
+    return isinstance(value.op, ConstantOp) if isinstance(node, Constant) else node.op.describes(value.op)
 
 
 def evaluate(term: Term, environment: Environment, facts: Facts) -> Any:

@@ -45,6 +45,10 @@ class RuleOp:
         """The key under which operations of this kind are found."""
         return self.type.name, self.fn
 
+    def describes(self, op: Operation) -> bool:
+        """Whether an operation is of this kind."""
+        return type(op) is self.type and (not self.fn or cast("Any", op.properties["fn"]).data == self.fn)
+
     @property
     def commutative(self) -> bool:
         """Whether the two operands may be exchanged."""
