@@ -5,7 +5,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 JOBS ?= 2
-MODEL ?= compiler/demo/digits.onnx
 PYTEST_ARGS ?=
 
 .PHONY: demo test lint lit bench clean
@@ -41,9 +40,10 @@ lint: $(VENV)/.test
 lit: $(VENV)/.test
 	$(BIN)/lit -v -j $(JOBS) tests/filecheck
 
-# Against ONNX Runtime at the same number of threads; `make bench MODEL=FILE.onnx` for another model.
+# The benchmarks of docs/benchmarks.md: compiling corpus models, and native kernels against ONNX Runtime.
 bench: $(VENV)/.test
-	$(BIN)/vcc bench $(MODEL) --against onnxruntime
+	$(BIN)/python tests/bench/bench_models.py
+	$(BIN)/python tests/bench/bench_native_proof.py
 
 clean:
 	rm -rf $(VENV) dist lit-output .pytest_cache .ruff_cache .hypothesis docs/_build
