@@ -35,8 +35,8 @@ def tile_scatter(lower: KernelLowering) -> None:
     plan.home[anchor.updates] = moved
     plan.loads += [(anchor.updates, moved), (anchor.indices, indexed.plan(plan, strides))]
     machine = lower.machine
-    half = replace(machine, memories={**machine.memories, Memory.UB: machine.memories[Memory.UB] // 2})
-    sizes = choose_sizes(half, plan, axes, {}, lower.node)
+    half = {**machine.memories, Memory.UB: machine.memories[Memory.UB] // 2}
+    sizes = choose_sizes(replace(machine, cores=1, memories=half), plan, axes, {}, lower.node)
     lower.open(indexed.packs)
     builder, sources = lower.builder, lower.source(anchor)
     with builder.forall({"one": 1}):

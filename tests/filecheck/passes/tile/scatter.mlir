@@ -1,0 +1,39 @@
+// RUN: vcc-opt %s -p 'form-kernels,tile-kernels{target="%{root}/tests/support/tiny.toml"}' --split-input-file | filecheck %s
+// One core copies the operand, in parts, and then stores the updates over it.
+
+// CHECK-LABEL: @rows
+// CHECK: %0 = visa.launch @scatter_0(%x, %i, %u) {sources = {{\[\[}}{{\]\]}}, taps = []} : (tensor<90x40xf32>, tensor<7xi64>, tensor<7x40xf32>) -> tensor<90x40xf32>
+// CHECK: visa.forall (%one) in (1) {
+// CHECK: scf.for %c = %c0 to %c15 step %c1 {
+// CHECK: visa.load "{c:%0 max 256} b0(1), b1[256*%1](1) !src(0)"
+// CHECK: visa.store "{c:%0 max 256} b0[256*%1](1), b1(1) !src(0)"
+// CHECK: scf.for %i0 = %c0 to %c2 step %c1 {
+// CHECK: visa.load "{i0:40*%0 max 160} b0(1), b1[160*%1](1) !src(0)"
+// CHECK: visa.load "{i0:%0 max 4} b0(1), b1[4*%1](1) !src(0)"
+// CHECK: visa.cmp.lt "{i0:%0 max 4} b0(1), b1(1), 0 !src(0)"
+// CHECK: visa.add "{i0:%0 max 4} b0(1), b1(1), 90 !src(0)"
+// CHECK: visa.select "{i0:%0 max 4} b0(1), b1(1), b2(1), b0(1) !src(0)"
+// CHECK: visa.store.scatter "{i0:%0 max 4, i1:40} b0(0,1), b1(40,1), b2(1,0), limit=90, pitch=40 !src(0)"
+func.func @rows(%x: tensor<90x40xf32>, %i: tensor<7xi64>, %u: tensor<7x40xf32>) -> tensor<90x40xf32> {
+  %0 = graph.scatter %x, %i, %u {axis = 0 : i64} : (tensor<90x40xf32>, tensor<7xi64>, tensor<7x40xf32>) -> tensor<90x40xf32>
+  func.return %0 : tensor<90x40xf32>
+}
+
+// -----
+
+// Single elements at constant indices.
+
+// CHECK-LABEL: @elements
+// CHECK: %0 = weights.constant dense<[1, 7, 0, 2, 0, 7]> : tensor<6xi64>
+// CHECK: %1 = visa.launch @scatter_0(%x, %0, %u) {sources = {{\[\[}}{{\]\]}}, taps = []} : (tensor<3x8xf32>, tensor<6xi64>, tensor<3x2xf32>) -> tensor<3x8xf32>
+// CHECK: visa.forall (%one) in (1) {
+// CHECK: visa.load "{c:24} b0(1), b1(1) !src(0)"
+// CHECK: visa.store "{c:24} b0(1), b1(1) !src(0)"
+// CHECK: visa.load "{i0:6} b0(1), b1(1) !src(0)"
+// CHECK: visa.load "{i0:6} b0(1), b1(1) !src(0)"
+// CHECK: visa.store.scatter "{i0:3, i1:2} b0(8,0), b1(2,1), b2(2,1), limit=8 !src(0)"
+func.func @elements(%x: tensor<3x8xf32>, %u: tensor<3x2xf32>) -> tensor<3x8xf32> {
+  %i = weights.constant dense<[[1, -1], [0, 2], [-8, 7]]> : tensor<3x2xi64>
+  %0 = graph.scatter_elements %x, %i, %u {axis = 1 : i64} : (tensor<3x8xf32>, tensor<3x2xi64>, tensor<3x2xf32>) -> tensor<3x8xf32>
+  func.return %0 : tensor<3x8xf32>
+}
