@@ -53,7 +53,6 @@ PHASES: tuple[Phase, ...] = (
             "apply-rules",
             "fold-batchnorm",
             "expand-average-pool",
-            "expand-long-rows",
             "split-bias",
             "simplify-graph",
             "cse",

@@ -21,7 +21,6 @@ _PASSES: dict[str, tuple[str, str]] = {
     "apply-rules": ("vcc.passes.fuse.apply_rules", "ApplyRulesPass"),
     "fold-batchnorm": ("vcc.passes.fuse.fold_batchnorm", "FoldBatchnorm"),
     "expand-average-pool": ("vcc.passes.fuse.expand_average_pool", "ExpandAveragePool"),
-    "expand-long-rows": ("vcc.passes.fuse.expand_long_rows", "ExpandLongRows"),
     "merge-matmuls": ("vcc.passes.fuse.merge_matmuls", "MergeMatmuls"),
     "split-bias": ("vcc.passes.fuse.split_bias", "SplitBias"),
     "choose-layouts": ("vcc.passes.fuse.choose_layouts", "ChooseLayouts"),

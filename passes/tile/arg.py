@@ -16,7 +16,7 @@ from vcc.dialects import graph
 from vcc.passes.tile.builder import KernelBuilder, Tile
 from vcc.passes.tile.chain import ChainEmitter, TileAxis, dtype_of, tap_of
 from vcc.passes.tile.lowering import KernelLowering
-from vcc.passes.tile.row import RowTiling
+from vcc.passes.tile.row_tiling import RowTiling
 from vcc.passes.tile.search import Sizes, choose_tile, padded, tile_candidates, waves
 from vcc.runtime.isa.dtypes import BY_NAME
 from vcc.runtime.isa.expr import ZERO, Poly

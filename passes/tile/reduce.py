@@ -13,7 +13,7 @@ from vcc.dialects.graph import ints
 from vcc.passes.tile.builder import Tile
 from vcc.passes.tile.chain import ChainEmitter, TileAxis, dtype_of, tap_of
 from vcc.passes.tile.lowering import KernelLowering
-from vcc.passes.tile.row import RowTiling
+from vcc.passes.tile.row_tiling import RowTiling
 from vcc.passes.tile.search import Sizes, choose_tile, cuts, padded, tile_candidates, waves
 from vcc.runtime.isa.expr import ZERO, Poly
 from vcc.runtime.isa.kernel import MAX_DIMS, Memory, Pipe, Role, Tap, View
