@@ -1,23 +1,22 @@
-"""Apply rules: find those whose root an operation can be, match, replace; and explain why a rule does not match."""
+"""Load rules and apply them: find those whose root an operation can be, match, replace."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from xdsl.context import Context
-from xdsl.ir import Operation, OpResult, SSAValue
+from xdsl.ir import Operation, OpResult
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
 
-from vcc.dialects.origin import fuse_locations, node_names, value_names
+from vcc.dialects.origin import fuse_locations
 from vcc.passes.fuse.rules.build import Builder, CannotBuildError
 from vcc.passes.fuse.rules.compile import compile_rules
 from vcc.passes.fuse.rules.compiled import Rule, Variant
 from vcc.passes.fuse.rules.facts import Facts
-from vcc.passes.fuse.rules.match import Found, Matcher, Miss, Trail
+from vcc.passes.fuse.rules.match import Found, Matcher
 from vcc.passes.fuse.rules.parse import parse_file
 from vcc.passes.fuse.rules.syntax import STAGES
 from vcc.passes.fuse.rules.vocabulary import Key, keys_of
@@ -34,9 +33,14 @@ def rule_files() -> dict[str, Path]:
     return {path.stem: path for path in sorted(DIRECTORY.glob("*.rules"))}
 
 
-@cache
 def load_file(file: Path) -> tuple[Rule, ...]:
     """The rules of a file; E0204 if it cannot be read, E0205 with line and column if it is wrong."""
+    return _load_own(file) if file.parent == DIRECTORY else tuple(compile_rules(parse_file(file), file))
+
+
+@cache
+def _load_own(file: Path) -> tuple[Rule, ...]:
+    """The rules of a file of the compiler's, which does not change while it runs."""
     return tuple(compile_rules(parse_file(file), file))
 
 
@@ -121,51 +125,3 @@ class ApplyRules(RewritePattern):
             new.location = location
         rewriter.replace(op, builder.ops, [value])
         return True
-
-
-@dataclass(frozen=True)
-class Reason:
-    """Why a plain form of a rule does not match: what is wrong, and with which value of which ONNX nodes."""
-
-    message: str
-    value: str
-    nodes: tuple[str, ...]
-    progress: int
-    operations: int
-
-    def __str__(self) -> str:
-        where = f" (node {', '.join(self.nodes)})" if self.nodes else ""
-        return f"at {self.value or 'the root'}{where}: {self.message}; {self.progress} of {self.operations} matched"
-
-
-def explain(rule: Rule, op: Operation, ctx: Context) -> list[Reason]:
-    """Why a rule does not match at an operation, the nearest misses first; empty if it does match."""
-    facts = Facts(ctx)
-    reasons: list[Reason] = []
-    for variant in rule.variants:
-        trail = Trail()
-        found = Matcher(variant, facts, trail).match(op)
-        if found is not None:
-            builder = Builder(facts, found.environment, op)
-            try:
-                builder.build(variant.replacement)
-                builder.discard()
-                return []
-            except CannotBuildError as failure:
-                trail.add(Miss(variant.size + 2, str(failure), op.results[0]))
-        reasons += [_reason(miss, variant) for miss in trail.misses]
-    unique = {(reason.message, reason.value): reason for reason in reversed(reasons)}
-    return sorted(unique.values(), key=lambda reason: (-reason.progress, reason.operations - reason.progress))
-
-
-def _reason(miss: Miss, variant: Variant) -> Reason:
-    nodes = node_names(miss.value.op) if isinstance(miss.value, OpResult) else ()
-    progress = min(miss.progress, variant.size)
-    return Reason(miss.reason, _name_of(miss.value), nodes, progress, variant.size)
-
-
-def _name_of(value: SSAValue | None) -> str:
-    if value is None:
-        return ""
-    names = value_names(value)
-    return f"'{names[0]}'" if names else f"%{value.name_hint}" if value.name_hint else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import prod, sqrt
+from math import prod
 
 import numpy as np
 from xdsl.ir import SSAValue
@@ -57,18 +57,6 @@ def times(facts: Facts, *numbers: float | None) -> float | None:
 
 
 @function
-def reciprocal(facts: Facts, value: float | None) -> float | None:
-    """One over a number."""
-    return None if value is None else 1 / value if value else None
-
-
-@function
-def square_root(facts: Facts, value: float) -> float:
-    """The square root of a number."""
-    return sqrt(value)
-
-
-@function
 def first(facts: Facts, axes: tuple[int, ...]) -> int:
     """The first of the axes."""
     return axes[0]
@@ -94,12 +82,6 @@ def swapped_shape(facts: Facts, value: SSAValue) -> tuple[int, ...]:
     return (*sizes[:-2], sizes[-1], sizes[-2])
 
 
-@function
-def dims(facts: Facts, value: SSAValue, start: int, stop: int) -> tuple[int, ...]:
-    """A value's sizes from axis `start` to before axis `stop`."""
-    return shape_of(value)[int(start) : int(stop)]
-
-
 def _float64(facts: Facts, value: SSAValue) -> Array:
     array = facts.array(value)
     assert array is not None, "a condition of the rule asks for a constant"
@@ -123,12 +105,6 @@ def const_add(facts: Facts, a: SSAValue, b: SSAValue) -> Array:
 
 
 @function
-def const_div(facts: Facts, a: SSAValue, b: SSAValue) -> Array:
-    """The quotient of two constants, computed in float64."""
-    return _as(a, _float64(facts, a) / _float64(facts, b))
-
-
-@function
 def const_neg(facts: Facts, a: SSAValue) -> Array:
     """The negative of a constant."""
     return _as(a, -_float64(facts, a))
@@ -144,12 +120,6 @@ def const_recip(facts: Facts, a: SSAValue) -> Array:
 def const_square(facts: Facts, a: SSAValue) -> Array:
     """The square of a constant, computed in float64."""
     return _as(a, _float64(facts, a) ** 2)
-
-
-@function
-def const_like(facts: Facts, value: float, like: SSAValue) -> Array:
-    """A number as a constant of rank 0 and a value's dtype."""
-    return np.asarray(value).astype(numpy_dtype_of(tensor_of(like).element_type))
 
 
 @function

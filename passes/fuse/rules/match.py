@@ -169,10 +169,15 @@ class Matcher:
         orders = [operands]
         if node.op.commutative and operands[0] is not operands[1]:
             orders.append(operands[::-1])
-        for order in orders:
-            # A look ahead at all operands, before any of them is followed further; with a trail, misses are wanted.
-            if self.trail is not None or all(map(_plausible, args, order)):
-                yield from self._all(args, order, bound, (*ops, op))
+        # A look ahead at all operands, before any of them is followed further.
+        likely = [order for order in orders if all(map(_plausible, args, order))]
+        for order in likely:
+            yield from self._all(args, order, bound, (*ops, op))
+        if not likely and self.trail is not None:
+            order = max(orders, key=lambda order: sum(map(_plausible, args, order)))
+            for arg, value in zip(args, order, strict=True):
+                if not _plausible(arg, value):
+                    yield from self._value(arg, value, bound, (*ops, op))
 
     def _attributes(self, node: Match, op: Operation, environment: Environment, progress: int) -> Environment | None:
         for name, wanted in node.attributes:

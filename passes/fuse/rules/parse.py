@@ -55,7 +55,7 @@ def parse_text(text: str, file: Path) -> list[Define | RuleText]:
         tree = grammar().parse(text)
     except UnexpectedInput as failure:
         raise rule_error(file, _place_of(failure, text), _explain(failure)) from None
-    return list(_Reader(file).read(tree))
+    return _Reader(file, text).read(tree)
 
 
 def _place_of(failure: UnexpectedInput, text: str) -> Place:
@@ -95,8 +95,8 @@ def _readable(terminal: str) -> str:
 class _Reader:
     """Makes syntax trees of lark's."""
 
-    def __init__(self, file: Path):
-        self.file = file
+    def __init__(self, file: Path, text: str):
+        self.file, self.text = file, text
         self.constants = _Constants()
 
     def read(self, tree: Tree[Token]) -> list[Define | RuleText]:
@@ -130,6 +130,7 @@ class _Reader:
             _place(tree),
             self.file,
             stage,
+            self.text[tree.meta.start_pos : tree.meta.end_pos],
         )
 
     @staticmethod

@@ -94,12 +94,6 @@ def mean_factor(facts: Facts, factor: SSAValue, x: SSAValue, axes: tuple[int, ..
 
 
 @predicate
-def mean_count(facts: Facts, divisor: SSAValue, x: SSAValue, axes: tuple[int, ...]) -> bool:
-    """The constant is the number of elements along the axes of x."""
-    return facts.number(divisor) == prod(shape_of(x)[axis] for axis in axes)
-
-
-@predicate
 def small_epsilon(facts: Facts, epsilon: SSAValue) -> bool:
     """The constant is a number from 0 to 0.1, as is added to a variance."""
     number = facts.number(epsilon)

@@ -134,6 +134,8 @@ class RuleText:
     place: Place = field(compare=False)
     file: Path
     stage: str
+    #: The rule as it stands in the file, doc comments included.
+    source: str = field(compare=False)
 
 
 #: In which order rules are applied. A stage applies its own rules and those of the stages before it.
