@@ -11,9 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 from xdsl.context import Context
 from xdsl.dialects.builtin import IntegerType, ModuleOp, TensorType
-from xdsl.dialects.func import FuncOp
+from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
@@ -21,7 +22,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from vcc.dialects.graph.base import is_bool, is_float, is_int
 from vcc.dialects.onnx import NodeOp, describe, is_static
-from vcc.dialects.weights import ConstantOp
+from vcc.dialects.weights import ConstantOp, numpy_dtype_of
 from vcc.passes.graph.lower import Lowering, Node, find_lowering
 from vcc.passes.graph.lower.host import host_call
 from vcc.passes.graph.lower.obstacles import (
@@ -41,6 +42,7 @@ _MACHINE_WIDTHS = frozenset({1, 8, 16, 32, 64})
 
 def machine_tensors(node: Node) -> bool:
     """All tensors must be non-empty (but for constants), of a dtype that the machine computes with."""
+    skips_empty = node.op_type == "Concat"
     for value in (*node.present, *node.op.results):
         type = value.type
         if not isinstance(type, TensorType):
@@ -48,7 +50,7 @@ def machine_tensors(node: Node) -> bool:
         element = type.element_type
         known = isinstance(element, IntegerType) and element.width.data in _MACHINE_WIDTHS
         number = is_float(element) and getattr(element, "bitwidth", 0) >= 16
-        if 0 in type.get_shape() and not isinstance(value.owner, ConstantOp):
+        if 0 in type.get_shape() and not (skips_empty or isinstance(value.owner, ConstantOp)):
             return False
         if not (number or (known and (is_int(element) or is_bool(element)))):
             return False
@@ -138,8 +140,29 @@ class LowerNode(RewritePattern):
         rewriter.replace(op, [call], results)
 
 
+def _empty_results(node: Node) -> list[SSAValue | None] | None:
+    """Constants in the place of results without elements, for which nothing need run; None if there are others.
+
+    A result of the model must be written by someone, so that it is no constant.
+    """
+    values: list[SSAValue | None] = []
+    for result in node.op.results:
+        type = result.type
+        if not result.uses:
+            values.append(None)
+            continue
+        if not isinstance(type, TensorType) or 0 not in type.get_shape():
+            return None
+        if any(isinstance(use.operation, ReturnOp) for use in result.uses):
+            return None
+        values.append(node.array(np.empty(type.get_shape(), numpy_dtype_of(type.element_type))))
+    return values if any(value is not None for value in values) else None
+
+
 def _build(node: Node, lowering: Lowering) -> list[SSAValue | None] | str:
     """The values that replace the node's results, or the reason why there are none."""
+    if (values := _empty_results(node)) is not None:
+        return values
     if not machine_tensors(node):
         return " ".join((machine_tensors.__doc__ or "").split()).rstrip(".")
     if (reason := lowering.violated(node)) is not None:
