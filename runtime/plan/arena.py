@@ -15,6 +15,9 @@ from vcc.runtime.plan.search import best_placement
 #: Bytes to which every buffer of the arena is aligned: a cache line, and the widest vector.
 ALIGNMENT = 64
 
+#: Moves of the exact search when greedy placements miss the bound: at most about 10 s for hundreds of buffers.
+EFFORT = 200_000
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -37,12 +40,14 @@ def plan_arena(
     *,
     fixed: IntsLike | None = None,
     groups: IntsLike | None = None,
+    effort: int = EFFORT,
 ) -> Plan:
     """Place buffers of `sizes` bytes that are live in the steps `first..last` (inclusive) at aligned offsets.
 
     Buffers with the same number in `groups` share one place (the largest size, all their steps). `fixed` gives offsets
-    that are prescribed, -1 elsewhere; members of a group must agree. Empty buffers get offset 0. Raises `PlanError`
-    for prescribed offsets that contradict each other and for impossible sizes and steps.
+    that are prescribed, -1 elsewhere; members of a group must agree. `effort` limits the exact search, in moves. Empty
+    buffers get offset 0. Raises `PlanError` for prescribed offsets that contradict each other and for impossible sizes
+    and steps.
     """
     sizes, first, last = (np.asarray(each, np.int64).reshape(-1) for each in (sizes, first, last))
     _check_input(sizes, first, last, alignment)
@@ -53,7 +58,7 @@ def plan_arena(
     problem = make_problem(padded, owned.first[used], owned.last[used])
     placed = np.zeros(len(owned.sizes), np.int64)
     prescribed = owned.fixed[used]
-    placed[used] = best_placement(problem, prescribed)
+    placed[used] = best_placement(problem, prescribed, effort)
     offsets = np.where(sizes > 0, placed[members], 0)
     plan = Plan(offsets, int((offsets + sizes).max(initial=0)), lower_bound(owned.sizes, owned.first, owned.last))
     check_plan(offsets, sizes, first, last, plan.peak, alignment, groups=members)
