@@ -327,7 +327,9 @@ def reads_through(user: Operation, view: Operation) -> bool:
     plain = not isinstance(tensor_of(view.operands[0]).encoding, Blocked)
     if kind in ("matmul", "attention"):
         return plain and isinstance(view, graph.RelayoutOp | graph.TransposeOp | graph.ExpandOp | graph.SliceOp)
-    if kind in (None, "concat", "scatter") or not isinstance(view, graph.TransposeOp | graph.RelayoutOp):
+    if kind == "concat":
+        return plain and isinstance(view, graph.SliceOp)
+    if kind in (None, "scatter") or not isinstance(view, graph.TransposeOp | graph.RelayoutOp):
         return False
     return user.operands[0].owner is view and (plain or kind in ("reduce", "softmax", "layer_norm"))
 
@@ -341,6 +343,8 @@ def view_chain(user: Operation, value: SSAValue) -> list[Operation]:
         for each in (view, *reversed(chain)):
             access = None if access is None else view_through(each, access)
         if chain and (access is None or isinstance(tensor_of(source).encoding, Blocked)):
+            break
+        if isinstance(user, graph.ConcatOp) and (access is None or access.row_stride(user.axis.value.data) is None):
             break
         chain.append(view)
         value = source

@@ -56,17 +56,20 @@ def _product_cycles(machine: Machine, dtype: DType, rows: int, columns: int, dep
     return max(products, nbytes / machine.gm_bytes_per_cycle)
 
 
-def _readers(value: SSAValue) -> tuple[bool, set[Operation]]:
-    """Whether a part must be copied for some reader, and the elementwise operations that follow it."""
+def _readers(value: SSAValue, *, direct: bool = True) -> tuple[bool, set[Operation]]:
+    """Whether a part must be copied for some reader, and the elementwise operations that follow it directly.
+
+    Those behind a reshape or a view have a kernel of their own in any case.
+    """
     copied, chain = False, set[Operation]()
     for use in value.uses:
         user = use.operation
         if isinstance(user, ELEMENTWISE):
-            chain |= _followers(user)
-        elif isinstance(user, VIEWS) or (isinstance(user, graph.ReshapeOp) and _splits_last_axis(user)):
-            more, ops = _readers(user.results[0])
+            chain |= _followers(user) if direct else set()
+        elif isinstance(user, VIEWS) or (isinstance(user, graph.ReshapeOp) and direct and _splits_last_axis(user)):
+            more, ops = _readers(user.results[0], direct=False)
             copied, chain = copied or more, chain | ops
-        elif not isinstance(user, graph.MatmulOp | graph.AttentionOp):
+        elif not isinstance(user, graph.MatmulOp | graph.AttentionOp | graph.ConcatOp):
             copied = True
     return copied, chain
 

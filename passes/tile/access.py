@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from xdsl.dialects.builtin import TensorType
 from xdsl.ir import Attribute
@@ -106,6 +107,24 @@ class Access:
         if axis.step == 1 and axis.extent <= block:
             return inner
         return None
+
+    def row_stride(self, axis: int) -> int | None:
+        """Elements between rows, where the axes from `axis` on are the dense elements of a row.
+
+        None if they are not dense, or the rows (all indices of the axes before) are not equally far from each other.
+        """
+        if self.is_padded or any(len(terms) != 1 for terms in self.terms):
+            return None
+        loops = [terms[0] for terms in self.terms]
+        expected = 1
+        for extent, stride in reversed(loops[axis:]):
+            if extent != 1 and stride != expected:
+                return None
+            expected *= extent
+        rows = [(extent, stride) for extent, stride in loops[:axis] if extent != 1]
+        if any(outer[1] != inner[0] * inner[1] for outer, inner in pairwise(rows)):
+            return None
+        return rows[-1][1] if rows else expected
 
     def strides(self, axes: Sequence[IterAxis]) -> list[int] | None:
         """The stride of every loop; None where one does not fit."""

@@ -9,6 +9,7 @@ from math import prod
 from typing import Any
 
 import numpy as np
+from xdsl.ir import BlockArgument
 
 from vcc.dialects import graph
 from vcc.passes.tile.builder import dim
@@ -63,10 +64,13 @@ def tile_concat(lower: KernelLowering) -> None:
                 dims = [dim("r", height, sizes["rows"]), dim("c", left, part)]
                 tile = builder.alloc("t", Memory.UB, [sizes["rows"], part], dtype)
                 arg, access = lower.access(operand)
-                source = View(lower.params[arg], (Poly.of(own), ONE), start * own + column + access.base)
+                stride = own if isinstance(operand, BlockArgument) else access.row_stride(axis)
+                assert stride is not None, "a concatenation reads through views with equally distant rows alone"
+                source = View(lower.params[arg], (Poly.of(stride), ONE), start * stride + column + access.base)
                 target = View(lower.output, (Poly.of(width), ONE), start * width + column + offset)
                 tap = tap_of(anchor.results[0], lower.taps.get(anchor), [])
                 moved = tap and Tap(tap.value, target.strides, target.base)
-                builder.emit("load", dims, {"dst": tile.view(), "src": source}, sources=sources)
+                seen = lower.view_sources(operand) + sources
+                builder.emit("load", dims, {"dst": tile.view(), "src": source}, sources=seen)
                 builder.emit("store", dims, {"dst": target, "src": tile.view()}, sources=sources, tap=moved)
             offset += own
