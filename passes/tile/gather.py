@@ -7,7 +7,7 @@ the result, whose loops are those of the operand but for the indexed axis, and t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from xdsl.ir import Operation, SSAValue
@@ -31,7 +31,7 @@ from vcc.passes.tile.lowering import KernelLowering, Pack, tile_counts
 from vcc.runtime.diagnostics import error
 from vcc.runtime.isa.dtypes import BY_NAME
 from vcc.runtime.isa.expr import ZERO, Poly
-from vcc.runtime.isa.kernel import Immediate, Memory, View
+from vcc.runtime.isa.kernel import Dim, Immediate, Memory, View
 
 
 class Indexed:
@@ -81,8 +81,8 @@ class Indexed:
             plan.add(BY_NAME["bool"], spans)
         return number
 
-    def load(self, tile: Sequence[TileAxis], sources: Sequence[int]) -> View:
-        """Load the indices of a tile and make them positive; the view of them over the tile's loops."""
+    def load(self, tile: Sequence[TileAxis], sources: Sequence[int]) -> IndexTile:
+        """Load the indices of a tile and make them positive."""
         builder = self.lower.builder
         source = gm_view(self.lower.params[self.arg], self.index, tile)
         kept = [t for t, stride in zip(tile, source.strides, strict=True) if stride != ZERO]
@@ -102,7 +102,20 @@ class Indexed:
             builder.emit("add", dims, operands, sources=sources)
             operands = {"dst": index.view(), "cond": below.view(), "a": moved.view(), "b": index.view()}
             builder.emit("select", dims, operands, sources=sources)
-        return spread(index, [stride != ZERO for stride in source.strides])
+        return IndexTile(index, tuple(dims), tuple(stride != ZERO for stride in source.strides))
+
+
+@dataclass(frozen=True)
+class IndexTile:
+    """Indices on chip, the dimensions that walk over them, and which loops of the indexed instruction these are."""
+
+    tile: Tile
+    dims: tuple[Dim, ...]
+    spans: tuple[bool, ...]
+
+    def view(self) -> View:
+        """The indices over the loops of the indexed instruction."""
+        return spread(self.tile, self.spans)
 
 
 def spread(tile: Tile, spans: Sequence[bool]) -> View:
@@ -141,7 +154,7 @@ def tile_gather(lower: KernelLowering) -> None:
         lower.builder.emit(
             "load.gather",
             [t.dim() for t in tile],
-            {"dst": emitter.view(home), "src": gm_view(lower.params[arg], indexed.tensor, tile), "index": index},
+            {"dst": emitter.view(home), "src": gm_view(lower.params[arg], indexed.tensor, tile), "index": index.view()},
             sources=sources,
             tap=tap_of(anchor.result, lower.taps.get(anchor), tile),
             limit=Poly.of(indexed.limit),

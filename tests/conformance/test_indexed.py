@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from conformance import Array, Case, check, node, parametrize, random
+import pytest
+from conformance import TINY, Array, Case, check, compile_model, node, parametrize, random, run_image
+
+from vcc.runtime.diagnostics import VccError
 
 
 def indices(shape: tuple[int, ...], size: int, dtype: Any = np.int64, *, positive: bool = False) -> Array:
@@ -156,6 +159,16 @@ SCATTERS = [
     scatter_nd("pairs", (9, 8, 7), 12, 2),
     scatter_nd("all", (9, 8, 7), 40, 3),
     scatter_nd("long", (900, 30), 500, 1),
+    # Cores divide the indexed axis.
+    scatter_nd("divided", (2, 500, 64), 70, 2),
+    scatter("divided-middle", (3, 600, 40), (3, 50, 40), 1),
+    scatter("divided-last", (40, 3000), (30, 200), 1),
+    Case(
+        "scatter-divided-constant",
+        [node("ScatterND", "x i u")],
+        {"x": random(600, 90), "u": random(3, 90, seed=1)},
+        {"i": np.array([[1], [-1], [4]])},
+    ),
     Case(
         "scatter-of-computed",
         [node("Add", "x x", "d"), node("ScatterND", "d i u", "s"), node("Relu", "s")],
@@ -168,3 +181,20 @@ SCATTERS = [
 @parametrize(SCATTERS)
 def test_scatter(case: Case, target: str):
     check(case, target)
+
+
+OUTSIDE = [
+    (gather("outside", (9, 5), (4,)), "i"),
+    (elements("outside", (9, 5), (4, 5), 0), "i"),
+    (scatter("outside", (9, 5), (4, 5), 0), "i"),
+    (scatter_nd("outside-divided", (600, 90), 7, 1), "i"),
+]
+
+
+@pytest.mark.parametrize(("case", "name"), OUTSIDE, ids=[case.name for case, _ in OUTSIDE])
+@pytest.mark.parametrize("far", [-1, 0])
+def test_an_index_outside_is_a_trap(case: Case, name: str, far: int):
+    places, size = case.feeds[name].copy(), len(case.feeds["x"])
+    places.flat[2] = size if far == 0 else -size - 1
+    with pytest.raises(VccError, match="E0401"):
+        run_image(compile_model(case.model(), TINY), {**case.feeds, name: places})
