@@ -130,8 +130,12 @@ ATTENTION = [
     attention("row-mask", *HEADS, node("Div", "p scale", "c"), node("Add", "mask c", "s"), mask=random(2, 1, 1, 20)),
     attention("no-scale", *HEADS, node("Identity", "p", "s")),
     attention("other-axis", (2, 3, 20, 16), *HEADS[1:], node("Transpose", "p", "s", perm=[0, 1, 3, 2])),
+    attention("selected", *HEADS, node("Mul", "p scale", "c"), node("Where", "keep c low", "s"),
+              keep=np.arange(200).reshape(10, 20) % 3 != 0, low=np.asarray(np.finfo(np.float32).min)),
+    attention("left-out", *HEADS, node("Where", "drop low p", "s"),
+              drop=np.arange(20).reshape(1, 20) > 14, low=np.asarray(-np.inf, np.float32)),
     attention("long", (1, 2, 70, 16), (1, 2, 300, 16), (1, 2, 300, 16)),
-]
+]  # fmt: skip
 
 
 @parametrize(ATTENTION)

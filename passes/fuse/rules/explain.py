@@ -26,8 +26,9 @@ class Reason:
     operations: int
 
     def __str__(self) -> str:
-        where = f" (node {', '.join(self.nodes)})" if self.nodes else ""
-        return f"at {self.value or 'an unnamed value'}{where}: {self.message}; {self.progress} of {self.operations} matched"
+        place = self.value or "an unnamed value"
+        nodes = f" (node {', '.join(self.nodes)})" if self.nodes else ""
+        return f"at {place}{nodes}: {self.message}; {self.progress} of {self.operations} matched"
 
 
 def explain(rule: Rule, op: Operation, ctx: Context) -> list[Reason]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 from xdsl.ir import BlockArgument, Operation, OpResult, SSAValue
@@ -132,7 +133,8 @@ class Matcher:
             self._miss(progress, f"the constant {node.value:g} is wanted", value)
             return False
         tolerance = self.facts.tolerance(value) if node.tolerance is None else node.tolerance
-        if number == node.value or abs(number - node.value) <= tolerance * abs(node.value):
+        near = isfinite(node.value) and abs(number - node.value) <= tolerance * abs(node.value)
+        if number == node.value or near:
             return True
         self._miss(progress, f"the constant {node.value:g} is wanted, this is {number:g}", value)
         return False

@@ -200,3 +200,10 @@ def halves(
 def whole_rows(facts: Facts, parameter: SSAValue, x: SSAValue) -> bool:
     """The parameter has the whole last axis of x."""
     return shape_of(parameter)[-1:] == shape_of(x)[-1:]
+
+
+@predicate
+def swallows(facts: Facts, value: SSAValue) -> bool:
+    """The constant is a number so low that adding a score of up to 1e20 to it does not change it; or minus infinity."""
+    number = facts.number(value)
+    return number is not None and number <= -1e30 and prod(shape_of(value)) == 1

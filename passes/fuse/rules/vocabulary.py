@@ -1,7 +1,7 @@
 """The operations that rules speak of: their names, operands and attributes as Python values.
 
-Elementwise and reducing operations are named by their function: `add`, `erf`, `lt`, `reduce_max`. `unary` and
-`binary` are any of their kind, with the function as the attribute `fn`.
+Elementwise and reducing operations are named by their function: `add`, `erf`, `lt`, `reduce_max`. `unary`,
+`binary` and `reduce` are any of their kind, with the function as the attribute `fn`.
 """
 
 from __future__ import annotations
@@ -111,6 +111,10 @@ def _reduce(fn: str) -> RuleOp:
     return RuleOp(f"reduce_{fn}", graph.ReduceOp, fn, 1, make, ("axes", "keepdims"))
 
 
+def _any_reduce(x: Operands, a: Attributes) -> Operation:
+    return graph.ReduceOp(a["fn"], _needed(x)[0], a["axes"], keepdims=a.get("keepdims", True))
+
+
 def _cast(x: Operands, a: Attributes) -> Operation:
     return graph.CastOp(_needed(x)[0], element_type_of(a["to"]))
 
@@ -162,6 +166,7 @@ def _others() -> list[RuleOp]:
     return [
         RuleOp("unary", graph.UnaryOp, "", 1, _one(lambda x, a: graph.UnaryOp(a["fn"], x)), ("fn",)),
         RuleOp("binary", graph.BinaryOp, "", 2, lambda x, a: graph.BinaryOp(a["fn"], *_needed(x)), ("fn",)),
+        RuleOp("reduce", graph.ReduceOp, "", 1, _any_reduce, ("fn", "axes", "keepdims")),
         RuleOp("select", graph.SelectOp, "", 3, _select),
         RuleOp("cast", graph.CastOp, "", 1, _cast, ("to",)),
         RuleOp("matmul", graph.MatmulOp, "", 2, lambda x, _: graph.MatmulOp(*_needed(x))),

@@ -140,6 +140,14 @@ def test_constants_match_up_to_a_tolerance(dtype_tolerance: float):
     assert only(module, graph.GeluOp)
 
 
+@pytest.mark.parametrize(("bound", "left"), [(-np.inf, 0), (np.inf, 1), (-3e38, 1), (0.5, 1)])
+def test_only_the_least_number_is_no_lower_bound(bound: float, left: int):
+    built = Built(2, 8)
+    module = built.module(built.binary("max", built.unary("exp", built.x), bound))
+    ApplyRulesPass().apply(built.ctx, module)
+    assert sum(isinstance(op, graph.BinaryOp) for op in module.walk()) == left
+
+
 def transformer(blocks: int) -> tuple[ModuleOp, Context]:
     """Layer norm, a product, gelu, a product, silu and a residual addition, and more elementwise operations."""
     built = Built(1, 4, 16)

@@ -107,3 +107,27 @@ func.func @l2_norm(%x: tensor<2x8xf32>) -> tensor<2x8xf32> {
   %5 = graph.binary div %x, %4 : (tensor<2x8xf32>, tensor<2x1xf32>) -> tensor<2x8xf32>
   func.return %5 : tensor<2x8xf32>
 }
+
+// JAX: reduced axes come back by reshapes.
+// CHECK-LABEL: func.func @jax_softmax
+// CHECK-NEXT:    graph.softmax %x {axis = 1 : i64}
+// CHECK-NEXT:    func.return
+func.func @jax_softmax(%x: tensor<2x8xf32>) -> tensor<2x8xf32> {
+  %0 = graph.reduce max %x {axes = array<i64: 1>, keepdims = false} : (tensor<2x8xf32>) -> tensor<2xf32>
+  %2 = graph.reshape %0 : (tensor<2xf32>) -> tensor<2x1xf32>
+  %3 = graph.binary sub %x, %2 : (tensor<2x8xf32>, tensor<2x1xf32>) -> tensor<2x8xf32>
+  %4 = graph.unary exp %3 : (tensor<2x8xf32>) -> tensor<2x8xf32>
+  %5 = graph.reduce add %4 {axes = array<i64: 1>, keepdims = false} : (tensor<2x8xf32>) -> tensor<2xf32>
+  %6 = graph.reshape %5 : (tensor<2xf32>) -> tensor<2x1xf32>
+  %7 = graph.binary div %4, %6 : (tensor<2x8xf32>, tensor<2x1xf32>) -> tensor<2x8xf32>
+  func.return %7 : tensor<2x8xf32>
+}
+
+// A finite bound stays.
+// CHECK-LABEL: func.func @bounded
+// CHECK:         graph.binary max
+func.func @bounded(%x: tensor<2x8xf32>) -> tensor<2x8xf32> {
+  %low = weights.constant dense<-1.0> : tensor<f32>
+  %0 = graph.binary max %x, %low : (tensor<2x8xf32>, tensor<f32>) -> tensor<2x8xf32>
+  func.return %0 : tensor<2x8xf32>
+}
