@@ -57,6 +57,7 @@ PHASES: tuple[Phase, ...] = (
             "simplify-graph",
             "cse",
             "dce",
+            "share-heads",
             "merge-matmuls",
             "choose-layouts",
             "form-kernels",

@@ -21,6 +21,7 @@ _PASSES: dict[str, tuple[str, str]] = {
     "apply-rules": ("vcc.passes.fuse.apply_rules", "ApplyRulesPass"),
     "fold-batchnorm": ("vcc.passes.fuse.fold_batchnorm", "FoldBatchnorm"),
     "expand-average-pool": ("vcc.passes.fuse.expand_average_pool", "ExpandAveragePool"),
+    "share-heads": ("vcc.passes.fuse.share_heads", "ShareHeads"),
     "merge-matmuls": ("vcc.passes.fuse.merge_matmuls", "MergeMatmuls"),
     "split-bias": ("vcc.passes.fuse.split_bias", "SplitBias"),
     "choose-layouts": ("vcc.passes.fuse.choose_layouts", "ChooseLayouts"),

@@ -21,7 +21,7 @@ from vcc.passes.tile.attention_tiles import AttentionShape, AttentionTiles
 from vcc.passes.tile.chain import ChainEmitter, TileAxis, dtype_of, tap_of, tensor_type
 from vcc.passes.tile.epilogue import Epilogue
 from vcc.passes.tile.lowering import KernelLowering, tile_counts
-from vcc.passes.tile.piece import Piece, load_piece, make_piece
+from vcc.passes.tile.piece import Piece, along_batch, load_piece, make_piece
 from vcc.runtime.isa.dtypes import BY_NAME, DType
 from vcc.runtime.isa.expr import Poly
 from vcc.runtime.isa.kernel import AttrValue, Dim, Immediate, Memory, Operand, Role
@@ -55,11 +55,22 @@ class AttentionTiling:
         self.epilogue = Epilogue(lower, anchor, self.axes, self.accumulator, drains=False)
         lower.check_product(self.dtype)
         self.keys, self.depth = tensor_type(anchor.k).get_shape()[-2:]
-        batch = shape[:-2]
-        self.shape = AttentionShape(
-            prod(batch[:-1]), batch[-1] if batch else 1, shape[-2], self.keys, self.depth, shape[-1],
-            anchor.mask is not None, (self._is_dense(anchor.q), self._is_dense(anchor.k), self._is_dense(anchor.v)),
-        )  # fmt: skip
+        self.shape = self._shape(shape)
+
+    def _shape(self, shape: Sequence[int]) -> AttentionShape:
+        """What the search must know, from the shape of the result."""
+        anchor, batch = self.anchor, shape[:-2]
+        return AttentionShape(
+            outer=prod(batch[:-1]),
+            heads=batch[-1] if batch else 1,
+            rows=shape[-2],
+            keys=self.keys,
+            depth=self.depth,
+            columns=shape[-1],
+            masked=anchor.mask is not None,
+            shared=not any(along_batch(self.lower, value) for value in (anchor.k, anchor.v)),
+            dense=(self._is_dense(anchor.q), self._is_dense(anchor.k), self._is_dense(anchor.v)),
+        )
 
     def _is_dense(self, value: SSAValue) -> bool:
         """Whether a matrix's rows lie one after the other in global memory."""
@@ -196,9 +207,10 @@ class AttentionTiling:
 
     def _multiply(self, dst: Piece, a: Piece, b: Piece, m: TileAxis, n: TileAxis, k: TileAxis, zero: Poly) -> None:
         axes = [*self.batch, m, n, k]
+        batch = [t.dim(Role.PARALLEL if t.axis.name in b.strides else Role.M) for t in self.batch]
         self.lower.builder.emit(
             "mmad",
-            [*(t.dim() for t in self.batch), m.dim(Role.M), n.dim(Role.N), k.dim(Role.K)],
+            [*batch, m.dim(Role.M), n.dim(Role.N), k.dim(Role.K)],
             {"dst": dst.view(axes), "a": a.view(axes), "b": b.view(axes)},
             sources=self.lower.source(self.anchor),
             zero=zero,

@@ -27,6 +27,8 @@ class AttentionShape:
     depth: int
     columns: int
     masked: bool
+    shared: bool
+    """Whether all heads of a tile have the same keys and values."""
     dense: tuple[bool, bool, bool]
     """Whether the rows of queries, keys and values lie one after the other in global memory."""
 
@@ -69,6 +71,7 @@ class AttentionTiles:
         """Bytes of each memory."""
         heads, size, wide = s["h"], self.dtype.size, self.accumulator.size
         scores, result = heads * s["m"] * s["s"], heads * s["m"] * s["n"]
+        matrices = 1 if self.shape.shared else heads
         casts = size != wide
         buffers: list[tuple[Any, int]] = [(scores * wide, slots), *((heads * s["m"] * wide, 1) for _ in range(3))]
         if self.shape.masked:
@@ -77,7 +80,7 @@ class AttentionTiles:
             buffers += [(scores * size, slots), (result * wide, 1)]
         return {
             Memory.L0A: _bytes([(heads * s["m"] * s["d"] * size, slots), (scores * size, slots)]),
-            Memory.L0B: _bytes([(heads * s["d"] * s["s"] * size, slots), (heads * s["s"] * s["n"] * size, slots)]),
+            Memory.L0B: _bytes([(matrices * s["s"] * columns * size, slots) for columns in (s["d"], s["n"])]),
             Memory.L0C: _bytes([(scores * wide, 1), (result * wide, 1)]),
             Memory.UB: _bytes(buffers) + self.epilogue.nbytes(self.tile_sizes(s), slots),
         }
@@ -87,7 +90,7 @@ class AttentionTiles:
 
         Within a tile the products and the vector work on their scores wait for each other; loads run ahead.
         """
-        machine, shape, name = self.machine, self.shape, self.dtype.name
+        machine, shape = self.machine, self.shape
         wide, size, heads = self.accumulator.name, self.dtype.size, s["h"]
         steps = -(-shape.keys // s["s"])
         parts = -(-shape.depth // s["d"])
@@ -99,9 +102,8 @@ class AttentionTiles:
         loads = loads + np.where(parts > 1, parts * query, 0)
         if shape.masked:
             loads = loads + transfer_cycles(machine, Pipe.IN, scores * size, s["m"])
-        start = machine.startup[Pipe.M]
-        products: Any = parts * (start + heads * (matrix_cycles(machine, name, s["m"], s["s"], s["d"]) - start))
-        products = products + start + heads * (matrix_cycles(machine, name, s["m"], s["n"], s["s"]) - start)
+        products = parts * self._product_cycles(heads, s["m"], s["s"], s["d"])
+        products = products + self._product_cycles(heads, s["m"], s["n"], s["s"])
         simple: Any = vector_cycles(machine, wide, scores)
         vector: Any = 4 * simple + vector_cycles(machine, wide, scores, True)
         small: Any = vector_cycles(machine, wide, heads * s["m"], True)
@@ -114,9 +116,18 @@ class AttentionTiles:
         tiles = shape.outer * -(-shape.heads // heads) * -(-shape.rows // s["m"]) * -(-shape.columns // s["n"])
         return waves(machine, tiles) * (np.maximum(one + last, query + out)) + query + loads + out
 
+    def _product_cycles(self, heads: Any, m: Any, n: Any, k: Any) -> Any:
+        """Cycles of one product per head; heads with the same keys and values are more rows of one."""
+        if self.shape.shared:
+            return matrix_cycles(self.machine, self.dtype.name, heads * m, n, k)
+        start = self.machine.startup[Pipe.M]
+        one: Any = matrix_cycles(self.machine, self.dtype.name, m, n, k)
+        return start + heads * (one - start)
+
     def _load_cycles(self, operand: int, heads: Any, rows: Any, columns: Any, all_columns: int) -> Any:
         """Cycles of loading rows of the queries (0), keys (1) or values (2) of some heads."""
         whole = (columns == all_columns) & self.shape.dense[operand]
+        heads = 1 if self.shape.shared and operand > 0 else heads
         bursts = heads * np.where(whole, 1, rows)
         return transfer_cycles(self.machine, Pipe.IN, heads * rows * columns * self.dtype.size, bursts)
 

@@ -11,7 +11,6 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from xdsl.ir import SSAValue
 
 from vcc.dialects import graph
 from vcc.passes.tile.access import IterAxis, iteration_axes
@@ -19,7 +18,7 @@ from vcc.passes.tile.builder import dim
 from vcc.passes.tile.chain import TileAxis, dtype_of, tensor_type
 from vcc.passes.tile.epilogue import Epilogue
 from vcc.passes.tile.lowering import KernelLowering, Pack, pack_panels, tile_counts
-from vcc.passes.tile.piece import Piece, load_piece, make_piece
+from vcc.passes.tile.piece import Piece, along_batch, load_piece, make_piece
 from vcc.passes.tile.search import Sizes, choose_tile, padded, tile_candidates, waves
 from vcc.runtime.isa.dtypes import BY_NAME, DType
 from vcc.runtime.isa.expr import ONE, Poly
@@ -67,7 +66,7 @@ class MatmulTiling:
     def footprint(self, s: Sizes, slots: int) -> dict[Memory, Any]:
         """Bytes of each memory."""
         a, b = self.dtypes
-        heads = [s["h"] if self.along_batch(value) else 1 for value in (self.anchor.a, self.anchor.b)]
+        heads = [s["h"] if along_batch(self.lower, value) else 1 for value in (self.anchor.a, self.anchor.b)]
         return {
             Memory.L0A: slots * padded(heads[0] * s["m"] * s["k"] * a.size),
             Memory.L0B: slots * padded(heads[1] * s["k"] * s["n"] * b.size),
@@ -81,9 +80,9 @@ class MatmulTiling:
         steps = -(-self.k // s["k"])
         tiles = -(-self.m // s["m"]) * -(-self.n // s["n"]) * prod(axis.extent for axis in self.batch[:-1])
         tiles = tiles * -(-self.batch[-1].extent // h) if self.batch else tiles
-        rows = h * s["m"] if self.along_batch(self.anchor.a) else s["m"]
+        rows = h * s["m"] if along_batch(self.lower, self.anchor.a) else s["m"]
         packed = self.lower.is_packable(self.anchor.b) is not None
-        columns = h * s["k"] if self.along_batch(self.anchor.b) else s["k"]
+        columns = h * s["k"] if along_batch(self.lower, self.anchor.b) else s["k"]
         loads: Any = transfer_cycles(machine, Pipe.IN, rows * s["k"] * a.size, rows)
         loads = loads + transfer_cycles(machine, Pipe.IN, columns * s["n"] * b.size, 1 if packed else columns)
         products = self._products(s)
@@ -96,19 +95,13 @@ class MatmulTiling:
     def _products(self, s: Sizes) -> Any:
         """Cycles of one `mmad`: batch entries that share an operand are more rows or columns of one product."""
         machine, dtype, h = self.lower.machine, self.dtypes[0].name, s["h"]
-        if not self.along_batch(self.anchor.b):
+        if not along_batch(self.lower, self.anchor.b):
             return matrix_cycles(machine, dtype, h * s["m"], s["n"], s["k"])
-        if not self.along_batch(self.anchor.a):
+        if not along_batch(self.lower, self.anchor.a):
             return matrix_cycles(machine, dtype, s["m"], h * s["n"], s["k"])
         start = machine.startup[Pipe.M]
         one: Any = matrix_cycles(machine, dtype, s["m"], s["n"], s["k"])
         return start + h * (one - start)
-
-    def along_batch(self, value: SSAValue) -> bool:
-        """Whether an operand has a matrix of its own for every entry of the last batch axis."""
-        _, access = self.lower.access(value)
-        axis = len(access.terms) - 3
-        return axis >= 0 and any(extent > 1 and stride != 0 for extent, stride in access.terms[axis])
 
     def emit(self) -> None:
         """Build the kernel."""

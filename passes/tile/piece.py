@@ -68,6 +68,13 @@ def load_piece(
     return piece
 
 
+def along_batch(lower: KernelLowering, value: SSAValue) -> bool:
+    """Whether an operand has a matrix of its own for every entry of the last batch axis, the third from the end."""
+    _, access = lower.access(value)
+    axis = len(access.terms) - 3
+    return axis >= 0 and any(extent > 1 and stride != 0 for extent, stride in access.terms[axis])
+
+
 def _stride(access: Access, position: int, t: TileAxis) -> int:
     stride = access.stride(IterAxis(t.axis.name, position, t.axis.step, t.axis.extent))
     assert stride is not None and access.valid[position] is None, "operands are row-major and not padded"

@@ -83,6 +83,61 @@ CASES = [
 ]
 
 
+def grouped(name: str, rows: int, *, transposed: bool, mask: Any = None) -> Case:
+    """Six heads of queries in three groups that share keys and values, the layout of decoders."""
+    nodes = [
+        *(
+            step
+            for kv in "kv"
+            for step in (
+                node("Unsqueeze", f"{kv} two", f"{kv}u"),
+                node("Expand", f"{kv}u groups", f"{kv}g"),
+                node("Reshape", f"{kv}g heads", f"{kv}h"),
+            )
+        ),
+        node("Transpose", "kh", "kt", perm=[0, 1, 3, 2]),
+        *([node("Transpose", "q", "qt", perm=[0, 2, 1, 3])] if transposed else []),
+        node("MatMul", "qt kt" if transposed else "q kt", "s"),
+        *([] if mask is None else [node("Add", "s mask", "m")]),
+        node("Softmax", "s" if mask is None else "m", "p", axis=-1),
+        node("MatMul", "p vh", "o"),
+        node("Transpose", "o", "u", perm=[0, 2, 1, 3]),
+        node("Reshape", "u flat"),
+    ]
+    return Case(
+        name,
+        nodes,
+        {
+            "q": random(*((2, rows, 6, 8) if transposed else (2, 6, rows, 8))),
+            "k": random(2, 3, 20, 8, seed=1),
+            "v": random(2, 3, 20, 8, seed=2),
+            **({} if mask is None else {"mask": mask}),
+        },
+        {
+            "two": np.array([2]),
+            "groups": np.array([2, 3, 2, 20, 8]),
+            "heads": np.array([2, 6, 20, 8]),
+            "flat": np.array([2, rows, 48]),
+        },
+    )
+
+
+GROUPED = [
+    grouped("groups-decode", 1, transposed=False),
+    grouped("groups", 13, transposed=True),
+    grouped("groups-mask", 13, transposed=True, mask=random(2, 1, 13, 20, seed=3)),
+    grouped("groups-head-mask", 13, transposed=False, mask=random(6, 1, 20, seed=3)),
+]
+
+
+@parametrize(GROUPED)
+def test_grouped_heads_take_one_launch(case: Case, target: str):
+    """Neither keys nor values are repeated, and the heads come together in the store."""
+    image = Compilation.from_model(case.model(), Options(target=target)).encode()
+    assert len(image.host.steps) == 1
+    check(case, target)
+
+
 def test_parts_become_attention():
     """Otherwise the cases would not test it."""
     for case in CASES:
