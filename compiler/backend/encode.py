@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from onnx import NodeProto
 from xdsl.context import Context
@@ -94,7 +95,9 @@ class _Encoder:
 
     def ref(self, buffer: SSAValue) -> Ref:
         """Where a buffer lies."""
-        return self.places[host.place_of(buffer)]
+        place, offset = host.located(buffer)
+        ref = self.places[place]
+        return replace(ref, offset=ref.offset + offset) if offset else ref
 
     def launch(self, op: host.LaunchOp) -> Launch:
         kernel = self.kernels[op.kernel.string_value()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xdsl.ir import Dialect
 
-from vcc.dialects.host.places import ArenaOp, ConstantOp, InputOp, OutputOp, Place, ViewOp, place_of
+from vcc.dialects.host.places import ArenaOp, ConstantOp, InputOp, OutputOp, Place, ViewOp, located, place_of
 from vcc.dialects.host.program import ProgramOp
 from vcc.dialects.host.steps import CallOp, LaunchOp, StepOp
 from vcc.dialects.host.types import BufferType, buffer_type, tensor_bytes
@@ -23,6 +23,7 @@ __all__ = [
     "StepOp",
     "ViewOp",
     "buffer_type",
+    "located",
     "place_of",
     "tensor_bytes",
 ]

@@ -12,6 +12,7 @@ from xdsl.irdl import (
     irdl_op_definition,
     lazy_traits_def,
     operand_def,
+    opt_prop_def,
     prop_def,
     result_def,
 )
@@ -135,23 +136,46 @@ class ArenaOp(IRDLOperation):
 
 @irdl_op_definition
 class ViewOp(IRDLOperation):
-    """`host.view %a : !host.buffer<...> to !host.buffer<...>`: the same bytes as a row-major tensor, reshaped."""
+    """`host.view %a at 64 : !host.buffer<...> to !host.buffer<...>`: bytes of a buffer as another tensor.
+
+    Without `at` all bytes, as a row-major tensor of another shape; with it the bytes from there on, in any layout.
+    """
 
     name = "host.view"
     source = operand_def(BufferType)
+    offset_attr = opt_prop_def(IntegerAttr.constr(type=i64), prop_name="offset")
     buffer = result_def(BufferType)
     traits = lazy_traits_def(_in_program)
-    assembly_format = "$source attr-dict `:` type($source) `to` type($buffer)"
+    irdl_options = (ParsePropInAttrDict(),)
+    assembly_format = "$source (`at` $offset^)? attr-dict `:` type($source) `to` type($buffer)"
 
-    def __init__(self, source: SSAValue, type: Tensor):
-        super().__init__(operands=[source], result_types=[BufferType(type)])
+    def __init__(self, source: SSAValue, type: Tensor, offset: int | None = None):
+        whole = BufferType(type).nbytes == buffer_type(source).nbytes
+        given = None if offset is None or (whole and not offset) else IntegerAttr(offset, i64)
+        super().__init__(operands=[source], properties={"offset": given}, result_types=[BufferType(type)])
+
+    @property
+    def offset(self) -> int:
+        """The bytes of the source before the view."""
+        return self.offset_attr.value.data if self.offset_attr is not None else 0
 
     def verify_(self) -> None:
         source, result = buffer_type(self.source), buffer_type(self.buffer)
+        if self.offset_attr is not None:
+            self._verify_part(source, result)
+            return
         if (source.elements, source.tensor.element_type) != (result.elements, result.tensor.element_type):
             raise VerifyException(f"view: {result.tensor} does not have the elements of {source.tensor}")
         if not (source.row_major and result.row_major) and source.tensor != result.tensor:
             raise VerifyException(f"view: {source.tensor} and {result.tensor} are not both row-major")
+
+    def _verify_part(self, source: BufferType, result: BufferType) -> None:
+        if source.tensor.element_type != result.tensor.element_type:
+            raise VerifyException(f"view: {result.tensor} and {source.tensor} have different elements")
+        size = result.nbytes // max(result.elements, 1)
+        if self.offset < 0 or (size and self.offset % size) or self.offset + result.nbytes > source.nbytes:
+            where = f"bytes {self.offset} to {self.offset + result.nbytes}"
+            raise VerifyException(f"view: {where} are no elements of {source.tensor}, which has {source.nbytes}")
 
 
 Place: TypeAlias = InputOp | OutputOp | ConstantOp | ArenaOp
@@ -159,8 +183,15 @@ Place: TypeAlias = InputOp | OutputOp | ConstantOp | ArenaOp
 
 def place_of(buffer: SSAValue) -> Place:
     """The operation that says where `buffer` lies, seen through views. Raises `VerifyException` if there is none."""
+    return located(buffer)[0]
+
+
+def located(buffer: SSAValue) -> tuple[Place, int]:
+    """The place in which `buffer` lies, and its first byte there. Raises `VerifyException` if there is none."""
+    offset = 0
     while isinstance(buffer, OpResult) and isinstance(buffer.op, ViewOp):
+        offset += buffer.op.offset
         buffer = buffer.op.source
     if isinstance(buffer, OpResult) and isinstance(buffer.op, Place):
-        return buffer.op
+        return buffer.op, offset
     raise VerifyException("a buffer must come from host.input, host.output, host.constant, host.arena or host.view")

@@ -11,12 +11,12 @@ from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.passes import ModulePass
 
 from vcc.dialects import host
-from vcc.dialects.graph import HostOp, ints, tensor_of
+from vcc.dialects.graph import ConcatOp, HostOp, ints, tensor_of
 from vcc.dialects.origin import VALUES, node_names, value_names
 from vcc.dialects.visa import LaunchOp
 from vcc.dialects.weights import ConstantOp
 from vcc.passes.plan.liveness import Liveness, analyse
-from vcc.passes.plan.main_body import MainBody, StepOp, argument_names, read_main, result_names, root_of
+from vcc.passes.plan.main_body import MainBody, StepOp, argument_names, read_main, result_names
 from vcc.passes.plan.plan_arena import ARENA_BYTES, LOWER_BOUND, OFFSETS
 from vcc.runtime.diagnostics import error
 
@@ -78,14 +78,16 @@ class _Lowering:
         self.places.append(op)
         return op.buffer
 
-    def _view(self, buffer: SSAValue, type: TensorType[Attribute]) -> SSAValue:
-        """The buffer as a tensor of `type`; no operation where it is one already."""
-        return buffer if host.buffer_type(buffer).tensor == type else self._place(host.ViewOp(buffer, type))
+    def _view(self, buffer: SSAValue, type: TensorType[Attribute], offset: int = 0) -> SSAValue:
+        """The bytes of a buffer from `offset` on as a tensor of `type`; no operation where the buffer is just that."""
+        same = host.buffer_type(buffer).tensor == type and not offset
+        return buffer if same else self._place(host.ViewOp(buffer, type, offset))
 
     def _buffer(self, value: SSAValue) -> SSAValue:
-        """The buffer of an operand; a reshape gets its view when a step first reads it."""
+        """The buffer of an operand; an alias gets its view when a step first reads it."""
         if value not in self.buffers:
-            self.buffers[value] = self._view(self.buffers[root_of(value)], tensor_of(value))
+            root, offset = self.body.container(value)
+            self.buffers[value] = self._view(self.buffers[root], tensor_of(value), offset)
         return self.buffers[value]
 
     def _constant(self, op: ConstantOp) -> None:
@@ -102,14 +104,28 @@ class _Lowering:
             names = ", ".join(node_names(op))
             raise error("E0107", f"a step has no {OFFSETS}", node=names, op=op.name, help="run plan-arena first")
         for result, offset in zip(op.results, offsets.get_values(), strict=True):
-            index, type = self.body.index[result], tensor_of(result)
-            if (output := self.live.output[index]) is not None:
-                self.buffers[result] = self._view(self.outputs[output], type)
-                continue
-            name = self.body.tensors[index].name
-            place = host.ArenaOp(name, int(offset), self.live.first[index], self.live.last[index], type)
-            place.location = op.location
-            self.buffers[result] = self._place(place)
+            index = self.body.index[result]
+            container, inner = self.body.container(result)
+            if container not in self.buffers:
+                self.buffers[container] = self._owned(op, index, container, int(offset) - inner)
+            if result is not container:
+                self.buffers[result] = self._view(self.buffers[container], tensor_of(result), inner)
+
+    def _owned(self, step: StepOp, index: int, value: SSAValue, offset: int) -> SSAValue:
+        """The place of a step's result `index`, or of the concatenation in which it lies: an output, or the arena."""
+        type = tensor_of(value)
+        if (output := self.live.output[index]) is not None:
+            return self._view(self.outputs[output], type)
+        name, op = self.body.tensors[index].name, step
+        rows = [index]
+        if isinstance(value.owner, ConcatOp):
+            op = value.owner
+            name = next(iter(value_names(value)), name)
+            rows = self.body.sources(value)
+        first, last = min(self.live.first[i] for i in rows), max(self.live.last[i] for i in rows)
+        place = host.ArenaOp(name, offset, first, last, type)
+        place.location = op.location
+        return self._place(place)
 
     def _step(self, op: StepOp) -> None:
         inputs = [self._buffer(operand) for operand in op.operands]

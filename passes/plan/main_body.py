@@ -10,11 +10,12 @@ from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp, NoneAttr,
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Attribute, Operation, OpResult, SSAValue
 
-from vcc.dialects.graph import HostOp, ReshapeOp
+from vcc.dialects.graph import ConcatOp, HostOp, ReshapeOp, SliceOp
 from vcc.dialects.host import tensor_bytes
 from vcc.dialects.origin import node_names, value_names
 from vcc.dialects.visa import LaunchOp
 from vcc.dialects.weights import ConstantOp
+from vcc.passes.plan.aliases import AliasOp, concat_offsets, offset_in_root, root_of, slice_offset
 from vcc.runtime.diagnostics import VccError, error
 
 StepOp: TypeAlias = LaunchOp | HostOp
@@ -34,23 +35,31 @@ class Tensor:
 
 @dataclass(frozen=True)
 class MainBody:
-    """The main function, its steps in order, and all tensors they write, in the order in which they are written."""
+    """The main function, its steps in order, and all tensors they write, in the order in which they are written.
+
+    `containers` gives each tensor (or concatenation) that lies inside a concatenation that one, and its first byte.
+    """
 
     function: FuncOp
     steps: list[StepOp]
     tensors: list[Tensor]
     index: dict[SSAValue, int]
+    containers: dict[SSAValue, tuple[OpResult, int]]
 
-    def tensor_index(self, value: SSAValue) -> int | None:
-        """The index in `tensors` of what `value` is, or is a reshape of; None for arguments and constants."""
-        return self.index.get(root_of(value))
+    def sources(self, value: SSAValue) -> list[int]:
+        """The indices of the tensors in whose memory `value` lies; none for arguments and constants."""
+        root = root_of(value)
+        if isinstance(root, OpResult) and isinstance(root.op, ConcatOp):
+            return [index for operand in root.op.xs for index in self.sources(operand)]
+        return [self.index[root]] if root in self.index else []
 
-
-def root_of(value: SSAValue) -> SSAValue:
-    """The value whose memory `value` is: itself, or what it is a reshape of."""
-    while isinstance(value, OpResult) and isinstance(value.op, ReshapeOp):
-        value = value.op.x
-    return value
+    def container(self, value: SSAValue) -> tuple[SSAValue, int]:
+        """The outermost concatenation in which the memory of `value` lies (else its root), and the byte in it."""
+        root, offset = root_of(value), offset_in_root(value)
+        while root in self.containers:
+            root, inner = self.containers[root]
+            offset += inner
+        return root, offset
 
 
 def main_of(module: ModuleOp) -> FuncOp:
@@ -91,12 +100,14 @@ def read_main(module: ModuleOp) -> MainBody:
     """The steps and tensors of `main` after the schedule phase; E0107 naming whatever does not belong there."""
     function = main_of(module)
     _check_signature(function)
-    body = MainBody(function, [], [], {})
+    body = MainBody(function, [], [], {}, {})
     for op in function.body.block.ops:
         if isinstance(op, StepOp):
             _add_step(body, op)
-        elif isinstance(op, ReshapeOp):
-            _check_reshape(op)
+        elif isinstance(op, AliasOp):
+            _check_alias(op)
+            if isinstance(op, ConcatOp):
+                _add_concat(body, op)
         elif not isinstance(op, ConstantOp | ReturnOp):
             raise _invalid(op, f"{op.name} is not a step of a scheduled program")
     _mark_results(body)
@@ -110,9 +121,8 @@ def _invalid(op: Operation, message: str) -> VccError:
 def _add_step(body: MainBody, op: StepOp) -> None:
     step = len(body.steps)
     body.steps.append(op)
-    for operand in dict.fromkeys(map(root_of, op.operands)):
-        if (index := body.index.get(operand)) is not None:
-            body.tensors[index].readers.append(step)
+    for index in dict.fromkeys(index for operand in op.operands for index in body.sources(operand)):
+        body.tensors[index].readers.append(step)
     for result in op.results:
         if not isinstance(type := result.type, TensorType):
             raise _invalid(op, f"result {result.index} of {op.name} is {type}, which is not a tensor")
@@ -148,28 +158,49 @@ def _check_signature(function: FuncOp) -> None:
                 raise error("E0107", f"{what} '{name}' of main is {type}, which is not a row-major tensor")
 
 
-def _check_reshape(op: ReshapeOp) -> None:
-    if not (_is_row_major(op.x.type) and _is_row_major(op.result.type)):
-        types = f"{op.x.type} -> {op.result.type}"
-        raise error(
-            "E0107",
-            "a reshape between layouts is not an alias: it needs a kernel",
-            node=", ".join(node_names(op)),
-            op=op.name,
-            types=types,
-        )
+def _check_alias(op: AliasOp) -> None:
+    match op:
+        case ReshapeOp():
+            alias, what = _is_row_major(op.x.type) and _is_row_major(op.result.type), "a reshape between layouts"
+        case SliceOp():
+            alias, what = slice_offset(op) is not None, "a slice in several pieces"
+        case ConcatOp():
+            alias, what = concat_offsets(op) is not None, "a concatenation of several pieces"
+    if not alias:
+        types = f"{', '.join(str(operand.type) for operand in op.operands)} -> {op.result.type}"
+        message = f"{what} is not an alias: it needs a kernel"
+        raise error("E0107", message, node=", ".join(node_names(op)), op=op.name, types=types)
+
+
+def _add_concat(body: MainBody, op: ConcatOp) -> None:
+    """Put a concatenation's operands into it; E0107 for one that does not come from a step or lies elsewhere."""
+    for operand, offset in zip(op.xs, concat_offsets(op) or (), strict=True):
+        root = root_of(operand)
+        whole = isinstance(root, OpResult) and (root in body.index or isinstance(root.op, ConcatOp))
+        if not whole or root in body.containers or _size(root) != _size(operand):
+            raise _invalid(op, f"operand {operand.type} of {op.name} cannot lie in its result: it needs a kernel")
+        body.containers[root] = (op.result, offset)
+
+
+def _size(value: SSAValue) -> int:
+    assert isinstance(value.type, TensorType)
+    return tensor_bytes(value.type)
 
 
 def _mark_results(body: MainBody) -> None:
     """Give each function result its tensor; E0107 for one that no step could write straight into the output."""
     names = result_names(body.function)
     for i, value in enumerate(result_values(body.function)):
-        index = body.tensor_index(value)
-        if index is None:
+        indices = body.sources(value)
+        if not indices:
             what = "a constant" if isinstance(root_of(value), OpResult) else "an argument"
             raise error("E0107", f"result '{names[i]}' of main is {what}: it needs a kernel that copies it")
-        tensor = body.tensors[index]
-        if tensor.result is not None:
-            other = names[tensor.result]
-            raise error("E0107", f"results '{other}' and '{names[i]}' of main are one tensor: one needs a copy")
-        tensor.result = i
+        root, offset = body.container(value)
+        assert isinstance(root.type, TensorType) and isinstance(value.type, TensorType)
+        if offset or tensor_bytes(root.type) != tensor_bytes(value.type):
+            raise error("E0107", f"result '{names[i]}' of main is a part of another tensor: it needs a copy")
+        for tensor in (body.tensors[index] for index in indices):
+            if tensor.result is not None:
+                other = names[tensor.result]
+                raise error("E0107", f"results '{other}' and '{names[i]}' of main are one tensor: one needs a copy")
+            tensor.result = i

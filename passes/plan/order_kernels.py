@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import ReturnOp
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import Operation, OpResult, SSAValue
 from xdsl.passes import ModulePass
 
-from vcc.dialects.graph import ReshapeOp
+from vcc.passes.plan.aliases import AliasOp
 from vcc.passes.plan.liveness import analyse
 from vcc.passes.plan.main_body import MainBody, StepOp, read_main, result_values
 
@@ -89,8 +89,8 @@ def depth_first_order(body: MainBody) -> list[int]:
         for tensor in sorted(read[step], key=lambda t: -body.tensors[t].nbytes):
             yield body.tensors[tensor].step
 
-    results = [body.tensor_index(value) for value in result_values(body.function)]
-    for root in [*(body.tensors[i].step for i in results if i is not None), *range(len(body.steps))]:
+    results = [index for value in result_values(body.function) for index in body.sources(value)]
+    for root in [*(body.tensors[i].step for i in results), *range(len(body.steps))]:
         stack = [(root, producers(root))] if root not in done else []
         while stack:
             step, needs = stack[-1]
@@ -117,29 +117,36 @@ def _dependences(body: MainBody) -> tuple[list[int], list[list[int]], list[list[
 
 
 def _reorder(body: MainBody, order: Sequence[int]) -> None:
-    """Rebuild the block: what needs no step first, then the steps, each followed by the reshapes of its results."""
+    """Rebuild the block: what needs no step first, then the steps, each followed by what its results alias."""
     block = body.function.body.block
     ops = list(block.ops)
     moved: list[Operation] = []
+    placed: set[Operation] = set()
 
     def place(op: Operation) -> None:
         moved.append(op)
+        placed.add(op)
         for result in op.results:
-            place_reshapes(result)
+            place_aliases(result)
 
-    def place_reshapes(value: SSAValue) -> None:
-        for reshape in sorted((use.operation for use in value.uses), key=position.__getitem__):
-            if isinstance(reshape, ReshapeOp):
-                place(reshape)
+    def place_aliases(value: SSAValue) -> None:
+        for alias in sorted({use.operation for use in value.uses}, key=position.__getitem__):
+            # A concatenation waits for the last of its operands.
+            if isinstance(alias, AliasOp) and all(_is_placed(operand, placed) for operand in alias.operands):
+                place(alias)
 
     position = {op: i for i, op in enumerate(ops)}
     for argument in block.args:
-        place_reshapes(argument)
+        place_aliases(argument)
     for op in ops:
-        if not isinstance(op, StepOp | ReshapeOp | ReturnOp):
+        if not isinstance(op, StepOp | AliasOp | ReturnOp):
             place(op)
     for step in order:
         place(body.steps[step])
     for op in ops:
         op.detach()
     block.add_ops([*moved, ops[-1]])
+
+
+def _is_placed(value: SSAValue, placed: set[Operation]) -> bool:
+    return not isinstance(value, OpResult) or value.op in placed

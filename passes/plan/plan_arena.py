@@ -10,7 +10,7 @@ from xdsl.passes import ModulePass
 
 from vcc.passes.plan.liveness import analyse
 from vcc.passes.plan.main_body import read_main
-from vcc.runtime.plan.arena import plan_arena
+from vcc.runtime.plan.arena import EFFORT, plan_arena
 
 #: On a step: for each result its offset in the arena in bytes, or `NOT_IN_ARENA` if it lies in an output.
 OFFSETS = "host.offsets"
@@ -25,11 +25,14 @@ NOT_IN_ARENA = -1
 class PlanArenaPass(ModulePass):
     """Place all tensors that steps write, but for the function's results, in one arena; offsets become attributes.
 
-    Reshapes are other names of the same bytes. A launch's result takes the place of an operand that dies there if the
-    launch allows it. Arguments, results and constants are not in the arena.
+    Reshapes and slices are other names of the same bytes, and the operands of a concatenation lie inside its result. A
+    launch's result takes the place of an operand that dies there if the launch allows it. Arguments, results and
+    constants are not in the arena. `effort` limits the exact search, in moves.
     """
 
     name = "plan-arena"
+
+    effort: int = EFFORT
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         body = read_main(op)
@@ -40,6 +43,8 @@ class PlanArenaPass(ModulePass):
             [live.first[i] for i in rows],
             [live.last[i] for i in rows],
             groups=[live.group[i] for i in rows],
+            inner=[live.offset[i] for i in rows],
+            effort=self.effort,
         )
         offsets = {body.tensors[i].value: int(at) for i, at in zip(rows, plan.offsets, strict=True)}
         for step in body.steps:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from xdsl.dialects.builtin import ModuleOp, TensorType
+from xdsl.ir import OpResult, SSAValue
 
 from vcc.dialects.graph import ReshapeOp
 from vcc.dialects.host import tensor_bytes
 from vcc.dialects.weights import ConstantOp
-from vcc.passes.plan.main_body import main_of, result_values, root_of
+from vcc.passes.plan.main_body import main_of, result_values
 from vcc.runtime.plan.arena import lower_bound
 
 
@@ -19,8 +20,8 @@ def unfused_bound(module: ModuleOp) -> int:
     """
     function = main_of(module)
     steps = [op for op in function.body.block.ops if not isinstance(op, ConstantOp | ReshapeOp)]
-    last = {root_of(operand): step for step, op in enumerate(steps) for operand in op.operands}
-    outside = set(map(root_of, result_values(function)))
+    last = {_reshaped(operand): step for step, op in enumerate(steps) for operand in op.operands}
+    outside = set(map(_reshaped, result_values(function)))
     rows = [
         (tensor_bytes(type), step, last.get(result, step))
         for step, op in enumerate(steps)
@@ -28,3 +29,10 @@ def unfused_bound(module: ModuleOp) -> int:
         if result not in outside and isinstance(type := result.type, TensorType)
     ]
     return lower_bound([size for size, _, _ in rows], [first for _, first, _ in rows], [end for _, _, end in rows])
+
+
+def _reshaped(value: SSAValue) -> SSAValue:
+    """What `value` is a reshape of; itself if of nothing."""
+    while isinstance(value, OpResult) and isinstance(value.op, ReshapeOp):
+        value = value.op.x
+    return value

@@ -40,29 +40,34 @@ def plan_arena(
     *,
     fixed: IntsLike | None = None,
     groups: IntsLike | None = None,
+    inner: IntsLike | None = None,
     effort: int = EFFORT,
 ) -> Plan:
     """Place buffers of `sizes` bytes that are live in the steps `first..last` (inclusive) at aligned offsets.
 
-    Buffers with the same number in `groups` share one place (the largest size, all their steps). `fixed` gives offsets
-    that are prescribed, -1 elsewhere; members of a group must agree. `effort` limits the exact search, in moves. Empty
+    Buffers with the same number in `groups` share one place (the largest size, all their steps), in which each begins
+    at its byte `inner` (0 by default). `fixed` gives offsets of places that are prescribed, -1 elsewhere; members of a
+    group must agree. `effort` limits the exact search, in moves. Empty
     buffers get offset 0. Raises `PlanError` for prescribed offsets that contradict each other and for impossible sizes
     and steps.
     """
     sizes, first, last = (np.asarray(each, np.int64).reshape(-1) for each in (sizes, first, last))
     _check_input(sizes, first, last, alignment)
     members = np.arange(len(sizes)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
-    owned = _merge(sizes, first, last, members, None if fixed is None else np.asarray(fixed, np.int64))
+    within = np.zeros(len(sizes), np.int64) if inner is None else np.asarray(inner, np.int64)
+    owned = _merge(
+        sizes + within * (sizes > 0), first, last, members, None if fixed is None else np.asarray(fixed, np.int64)
+    )
     used = owned.sizes > 0
     padded = -(-owned.sizes[used] // alignment) * alignment
     problem = make_problem(padded, owned.first[used], owned.last[used])
     placed = np.zeros(len(owned.sizes), np.int64)
     prescribed = owned.fixed[used]
     placed[used] = best_placement(problem, prescribed, effort)
-    offsets = np.where(sizes > 0, placed[members], 0)
-    plan = Plan(offsets, int((offsets + sizes).max(initial=0)), lower_bound(owned.sizes, owned.first, owned.last))
-    check_plan(offsets, sizes, first, last, plan.peak, alignment, groups=members)
-    return plan
+    offsets = np.where(sizes > 0, placed[members] + within, 0)
+    peak = int((placed + owned.sizes)[used].max(initial=0))
+    check_plan(placed, owned.sizes, owned.first, owned.last, peak, alignment)
+    return Plan(offsets, peak, lower_bound(owned.sizes, owned.first, owned.last))
 
 
 def lower_bound(sizes: IntsLike, first: IntsLike, last: IntsLike) -> int:

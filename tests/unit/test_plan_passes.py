@@ -19,9 +19,10 @@ from vcc.dialects.graph import ReshapeOp
 from vcc.dialects.host import ArenaOp, InputOp, LaunchOp, ProgramOp, buffer_type, place_of
 from vcc.dialects.visa import LaunchOp as Launch
 from vcc.dialects.weights import ConstantOp, WeightAttr
+from vcc.passes.plan.aliases import root_of
 from vcc.passes.plan.liveness import analyse
 from vcc.passes.plan.lower_to_host import LowerToHostPass
-from vcc.passes.plan.main_body import read_main, root_of
+from vcc.passes.plan.main_body import read_main
 from vcc.passes.plan.order_kernels import OrderKernelsPass, depth_first_order, frugal_order
 from vcc.passes.plan.plan_arena import PlanArenaPass
 from vcc.passes.plan.unfused import unfused_bound
