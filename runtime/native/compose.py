@@ -20,6 +20,7 @@ from vcc.runtime.isa.kernel import (
     Let,
     Loop,
     Operand,
+    Role,
     ScalarLoad,
     Statement,
     TensorParam,
@@ -168,7 +169,14 @@ def split(use: Instr, role: str, copy: Instr, near: View) -> Instr:
     for at, dim in enumerate(use.domain):
         assert isinstance(view, View)
         size, inner = dim.size.constant, sizes.get(view.strides[at].constant)
-        if size and inner and 1 < inner < size and size % inner == 0 and dim.valid is None:
+        if (
+            size
+            and inner
+            and 1 < inner < size
+            and size % inner == 0
+            and dim.valid is None
+            and dim.role is not Role.SCAN
+        ):
             outer = replace(dim, size=Poly.of(size // inner), max=size // inner)
             dims = (*use.domain[:at], outer, replace(dim, size=Poly.of(inner), max=inner), *use.domain[at + 1 :])
             cut = {

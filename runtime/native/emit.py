@@ -14,6 +14,16 @@ Val = int | str
 _COMPARE = {"eq": "eq", "ne": "ne", "lt": "slt", "le": "sle", "gt": "sgt", "ge": "sge"}
 
 
+@dataclass(frozen=True)
+class Cpu:
+    """The CPU that code is made for: LLVM's name and features, bytes of a vector register, how many of them."""
+
+    name: str
+    features: str
+    vector_bytes: int
+    registers: int
+
+
 def unsupported(what: str) -> VccError:
     """The error for an instruction that this engine does not have."""
     return error("E0121", f"the native engine does not have {what} yet", help="run it on the interpreter")
@@ -23,6 +33,7 @@ def unsupported(what: str) -> VccError:
 class Emitter:
     """Appends instructions to a function. Variables are stack slots, which LLVM turns into registers."""
 
+    cpu: Cpu
     lines: list[str] = field(default_factory=list)
     slots: list[str] = field(default_factory=list)
     declarations: set[str] = field(default_factory=set)
@@ -52,6 +63,12 @@ class Emitter:
             return self.op(text)
         self.do(text)
         return ""
+
+    def splat(self, value: Val, kind: str, width: int) -> str:
+        """A scalar in every lane of a vector."""
+        vector = f"<{width} x {kind}>"
+        first = self.op(f"insertelement {vector} poison, {kind} {value}, i64 0")
+        return self.op(f"shufflevector {vector} {first}, {vector} poison, <{width} x i32> zeroinitializer")
 
     def variable(self, kind: str, value: str) -> str:
         slot = "%" + self.name()

@@ -16,7 +16,7 @@ from vcc.runtime.host.engine import Argument
 from vcc.runtime.interpreter.memory import aligned, bind_scalars, bind_tensors
 from vcc.runtime.isa.host import Launch
 from vcc.runtime.isa.kernel import Forall, Kernel, TensorParam
-from vcc.runtime.native.frame import Cpu
+from vcc.runtime.native.emit import Cpu
 from vcc.runtime.native.translate import Translator
 
 

@@ -4,51 +4,52 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from vcc.runtime.isa.dtypes import BY_NAME, DType
 from vcc.runtime.isa.expr import ONE, ZERO
 from vcc.runtime.isa.kernel import Immediate, Instr, Kernel, Operand, TensorParam, View, instructions
-from vcc.runtime.isa.table import OPS
-from vcc.runtime.native.emit import Emitter, Val, unsupported
-from vcc.runtime.native.mathlib import Lanes
+from vcc.runtime.isa.semantics import BINARY, UNARY
+from vcc.runtime.isa.table import OPS, Same
+from vcc.runtime.native import mathlib
+from vcc.runtime.native.convert import boolean, convert, truth
+from vcc.runtime.native.emit import Cpu, Emitter, Val
+from vcc.runtime.native.lanes import Lanes
 
+__all__ = ["Cpu", "Frame", "adds", "reads_output"]
 Index = Mapping[int, Val]
-
-
-@dataclass(frozen=True)
-class Cpu:
-    """The CPU that code is made for: LLVM's name and features, bytes of a vector register, how many of them."""
-
-    name: str
-    features: str
-    vector_bytes: int
-    registers: int
 
 
 class Frame:
     """One kernel's code in the making: `env` holds the registers in scope, `reads` how often each buffer is read."""
 
-    def __init__(self, kernel: Kernel, emitter: Emitter, cpu: Cpu):
-        self.e, self.cpu = emitter, cpu
+    def __init__(self, kernel: Kernel, emitter: Emitter):
+        self.e, self.cpu = emitter, emitter.cpu
         self.env: dict[str, Val] = {}
         self.buffers = {b.name: b for b in kernel.buffers}
         tensors = [p for p in kernel.params if isinstance(p, TensorParam)]
         self.dtypes = {p.name: p.dtype for p in (*tensors, *kernel.buffers)}
         self.reads: Counter[str] = Counter()
         for instr in instructions(kernel):
-            self.reads.update(view.buffer for role, view in instr.views() if role != "dst" or adds(instr))
+            self.reads.update(view.buffer for role, view in instr.views() if role != "dst" or reads_output(instr))
 
     def lanes(self, view: View, width: int) -> Lanes:
         """Arithmetic in the dtype of a view."""
-        return Lanes(self.e, self.dtypes[view.buffer], width, self.cpu.vector_bytes == 64)
+        return Lanes(self.e, self.dtypes[view.buffer], width)
 
     def width(self, views: list[View]) -> int:
-        return self.cpu.vector_bytes // max(self.dtypes[view.buffer].size for view in views)
+        """Lanes of a vector in which the widest of the views' values fills a register."""
+        return self.cpu.vector_bytes * 8 // max(self.lanes(view, 1).bits for view in views)
 
-    def pointer(self, view: View, index: Index) -> str:
-        """The address of one element; dimensions missing from `index` are at 0."""
+    def shared(self, instr: Instr) -> DType:
+        """The dtype of the operands that share one, which is also that of scalar operands."""
+        found = [(OPS[instr.op].operand(role).same, view) for role, view in instr.views()]
+        chosen = [view for same, view in found if same is Same.T] or [view for _, view in found]
+        return self.dtypes[chosen[0].buffer]
+
+    def pointer(self, view: View, index: Index, moved: Val = 0) -> str:
+        """The address of one element, `moved` elements on; dimensions missing from `index` are at 0."""
         e, buffer = self.e, self.buffers.get(view.buffer)
-        offset = e.poly(view.base, self.env)
+        offset = e.add(e.poly(view.base, self.env), moved)
         for position, at in index.items():
             offset = e.add(offset, e.mul(at, e.poly(view.strides[position], self.env)))
         pointer, size = f"%.at.{view.buffer}", 8 * self.dtypes[view.buffer].size
@@ -57,62 +58,82 @@ class Frame:
             pointer = e.op(f"getelementptr i8, ptr {pointer}, i64 {e.mul(slot, buffer.slot_bytes)}")
         return e.op(f"getelementptr i{size}, ptr {pointer}, i64 {offset}")
 
-    def read(self, view: View, index: Index, lane: int | None, width: int, mask: str = "", fill: str = "poison") -> str:
+    def read(
+        self, view: View, index: Index, lane: int | None, width: int, mask: str = "", fill: str = "", moved: Val = 0
+    ) -> str:
         """`width` elements along `lane`, or one in every lane; where `mask` is false `fill`, memory untouched."""
-        lanes, where = self.lanes(view, width), self.pointer(view, index)
+        lanes, where = self.lanes(view, width), self.pointer(view, index, moved)
         if width > 1 and (lane is None or view.strides[lane] == ZERO):
-            return lanes.splat(self.e.op(f"load {lanes.kind}, ptr {where}"))
+            one = lanes.alike(1)
+            value = one.widened(self.e.op(f"load {one.stored}, ptr {where}, align {lanes.dtype.size}"))
+            order = f"<{width} x i32> zeroinitializer"
+            return self.e.op(f"shufflevector {one.type} {value}, {one.type} poison, {order}")
         if not mask:
-            return self.e.op(f"load {lanes.type}, ptr {where}, align {lanes.dtype.size}")
-        rest = (f"i32 {lanes.dtype.size}", f"{lanes.mask} {mask}", f"{lanes.type} {fill}")
-        return self.e.call(f"masked.load.{lanes.suffix}.p0", lanes.type, f"ptr {where}", *rest)
+            return lanes.widened(self.e.op(f"load {lanes.stored}, ptr {where}, align {lanes.dtype.size}"))
+        direct = fill and not lanes.narrow
+        rest = (f"i32 {lanes.dtype.size}", f"{lanes.mask} {mask}", f"{lanes.stored} {fill if direct else 'poison'}")
+        raw = self.e.call(f"masked.load.{lanes.stored_suffix}.p0", lanes.stored, f"ptr {where}", *rest)
+        return lanes.select(mask, lanes.widened(raw), fill) if fill and not direct else lanes.widened(raw)
 
-    def write(self, view: View, index: Index, width: int, value: str, mask: str = "") -> None:
+    def write(self, view: View, index: Index, width: int, value: str, mask: str = "", moved: Val = 0) -> None:
         """Stores `width` neighbours, those only where `mask` is true if given."""
-        lanes, where = self.lanes(view, width), self.pointer(view, index)
+        lanes, where = self.lanes(view, width), self.pointer(view, index, moved)
+        raw = lanes.narrowed(value)
         if not mask:
-            self.e.do(f"store {lanes.type} {value}, ptr {where}, align {lanes.dtype.size}")
+            self.e.do(f"store {lanes.stored} {raw}, ptr {where}, align {lanes.dtype.size}")
             return
         rest = (f"ptr {where}", f"i32 {lanes.dtype.size}", f"{lanes.mask} {mask}")
-        self.e.call(f"masked.store.{lanes.suffix}.p0", "void", f"{lanes.type} {value}", *rest)
+        self.e.call(f"masked.store.{lanes.stored_suffix}.p0", "void", f"{lanes.stored} {raw}", *rest)
 
     def mask(self, width: int, low: Val, high: Val) -> str:
         """The lanes whose number is in low..high."""
         e, kind = self.e, f"<{width} x i32>"
         numbers = f"<{', '.join(f'i32 {i}' for i in range(width))}>"
-        lanes = Lanes(e, next(d for d in self.dtypes.values() if d.is_float), width, False)
         parts: list[str] = []
         for test, bound in (("sge", low), ("slt", high)):
             cut = e.scalar("max", 0, e.scalar("min", bound, width))
             narrow = cut if isinstance(cut, int) else e.op(f"trunc i64 {cut} to i32")
-            parts.append(e.op(f"icmp {test} {kind} {numbers}, {lanes.splat(str(narrow), 'i32')}"))
+            parts.append(e.op(f"icmp {test} {kind} {numbers}, {e.splat(narrow, 'i32', width)}"))
         return e.op(f"and <{width} x i1> {', '.join(parts)}")
 
-    def operand(self, instr: Instr, operand: Operand, lanes: Lanes) -> str:
-        """An immediate or a scalar expression in every lane."""
+    def operand(self, instr: Instr, operand: Operand, width: int) -> str:
+        """An immediate or a scalar expression in every lane, in the dtype that operands share."""
+        lanes = Lanes(self.e, self.shared(instr), width)
         if isinstance(operand, Immediate):
-            return lanes.constant(operand.value)
+            return lanes.element(operand.value)
         assert not isinstance(operand, View)
-        value = self.e.poly(operand.value, self.env)
-        return lanes.splat(self.e.op(f"sitofp i64 {value} to {lanes.kind}"))
+        whole = Lanes(self.e, BY_NAME["i64"], width)
+        return convert(whole, lanes, whole.splat(str(self.e.poly(operand.value, self.env))))
 
-    def compute(self, instr: Instr, inputs: Mapping[str, str], width: int) -> str:
-        """The result of an element-wise instruction on vectors of its operands."""
-        dst = instr.operands["dst"]
+    def compute(self, instr: Instr, inputs: Mapping[str, str], width: int, mask: str = "") -> str:
+        """The result of an element-wise instruction on vectors of its operands; `mask` says which lanes count."""
+        dst, op = instr.operands["dst"], instr.op
         assert isinstance(dst, View)
-        lanes = self.lanes(dst, width)
-        if any(self.dtypes[v.buffer] != lanes.dtype for _, v in instr.views()):
-            raise unsupported(f"{instr.op} of different dtypes")
-        if "src" not in inputs:
-            if instr.op == "fma":
-                return lanes.fma(inputs["a"], inputs["b"], inputs["c"])
-            return lanes.binary(instr.op, *inputs.values()) if "b" in inputs else lanes.unary(instr.op, inputs["a"])
+        target, lanes = self.lanes(dst, width), Lanes(self.e, self.shared(instr), width)
+        if op.startswith("cmp."):
+            return boolean(target, mathlib.compare(lanes, op.removeprefix("cmp."), inputs["a"], inputs["b"]))
+        if op == "select":
+            return lanes.select(truth(Lanes(self.e, BY_NAME["bool"], width), inputs["cond"]), inputs["a"], inputs["b"])
+        if op == "fma":
+            return lanes.rounded(mathlib.fma(lanes, inputs["a"], inputs["b"], inputs["c"]))
+        if op in BINARY:
+            return mathlib.binary(lanes, op, inputs["a"], inputs["b"], mask)
+        if op in UNARY:
+            return mathlib.unary(lanes, op, inputs["a"])
+        source = instr.operands["src"]
+        lanes = self.lanes(source, width) if isinstance(source, View) else lanes
         value = inputs["src"]
         for role, fn in (("scale", "mul"), ("bias", "add"), ("residual", "add")):
-            value = lanes.binary(fn, value, inputs[role]) if role in inputs else value
-        return lanes.unary("relu", value) if instr.attrs.get("act") == "relu" else value
+            value = mathlib.binary(lanes, fn, value, inputs[role]) if role in inputs else value
+        value = mathlib.unary(lanes, "relu", value) if instr.attrs.get("act") == "relu" else value
+        return convert(lanes, target, value)
 
 
 def adds(instr: Instr) -> bool:
     """Whether the instruction may join its result with what its output holds."""
     return any(a.name == "zero" for a in OPS[instr.op].attrs) and instr.attrs.get("zero", ONE) != ONE
+
+
+def reads_output(instr: Instr) -> bool:
+    """Whether the result may depend on what the output holds."""
+    return adds(instr) or instr.op == "store.add"

@@ -6,7 +6,9 @@ from contextlib import ExitStack
 
 from vcc.runtime.isa.expr import ONE, ZERO, Poly
 from vcc.runtime.isa.kernel import Instr, Let, Loop, Role, View
-from vcc.runtime.native.emit import Val, unsupported
+from vcc.runtime.native import mathlib
+from vcc.runtime.native.convert import convert
+from vcc.runtime.native.emit import Val
 from vcc.runtime.native.frame import Frame
 
 Cell = tuple[int, int]  # row and vector within a tile
@@ -24,8 +26,6 @@ class Product:
     def __init__(self, frame: Frame, instr: Instr, around: Loop | None = None, drain: Instr | None = None):
         self.f, self.e, self.instr, self.around, self.drain = frame, frame.e, instr, around, drain
         self.dst, self.fast, self.slow = view(instr, "dst"), view(instr, "b"), view(instr, "a")
-        if len({frame.dtypes[v.buffer] for _, v in instr.views()}) > 1:
-            raise unsupported("mmad of different dtypes")
         dims = instr.domain
         free = [i for i, dim in enumerate(dims) if dim.role is not Role.K and dim.size != ONE]
         dense = {(v, w): [i for i in free if (v.strides[i], w.strides[i], self.dst.strides[i]) == (ONE, ZERO, ONE)]
@@ -115,14 +115,18 @@ class Product:
     def step(self, cells: dict[Cell, dict[int, Val]], sums: dict[Cell, str]) -> None:
         """One k: every row's number times every vector."""
         e, lanes, row = self.e, self.lanes, ""
-        vectors = {
-            v: self.f.read(self.fast, at, self.lane, lanes.width, self.mask) for (r, v), at in cells.items() if not r
-        }
+        vectors = {v: self.factor(self.fast, at, self.lane) for (r, v), at in cells.items() if not r}
         for (r, v), at in cells.items():
             if v == 0:
-                row = self.f.read(self.slow, at, None, lanes.width)
+                row = self.factor(self.slow, at, None)
             old = e.op(f"load {lanes.type}, ptr {sums[r, v]}")
-            e.do(f"store {lanes.type} {lanes.fma(row, vectors[v], old)}, ptr {sums[r, v]}")
+            e.do(f"store {lanes.type} {mathlib.fma(lanes, row, vectors[v], old)}, ptr {sums[r, v]}")
+
+    def factor(self, source: View, at: dict[int, Val], lane: int | None) -> str:
+        """Elements of an input in the accumulators' dtype."""
+        mask = self.mask if lane is not None else ""
+        value = self.f.read(source, at, lane, self.lanes.width, mask)
+        return convert(self.f.lanes(source, self.lanes.width), self.lanes, value)
 
     def epilogue(self, drain: Instr, at: dict[int, Val], value: str) -> None:
         order = matching(self.instr, drain) or {}
@@ -135,7 +139,7 @@ class Product:
                 inputs[role] = (
                     self.f.read(operand, place, lane, self.lanes.width, self.mask if dense else "")
                     if isinstance(operand, View)
-                    else self.f.operand(drain, operand, self.lanes)
+                    else self.f.operand(drain, operand, self.lanes.width)
                 )
         value = self.f.compute(drain, inputs, self.lanes.width)
         self.f.write(view(drain, "dst"), place, self.lanes.width, value, self.mask)

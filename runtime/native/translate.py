@@ -8,10 +8,13 @@ from functools import partial
 
 from vcc.runtime.isa.expr import ONE, Poly
 from vcc.runtime.isa.kernel import Forall, If, Instr, Kernel, Let, Loop, ScalarLoad, Statement, Sync, TensorParam, View
+from vcc.runtime.isa.table import OPS
 from vcc.runtime.native.compose import Composer
-from vcc.runtime.native.emit import Emitter, Val, unsupported
-from vcc.runtime.native.frame import Cpu, Frame
+from vcc.runtime.native.emit import Cpu, Emitter, Val, unsupported
+from vcc.runtime.native.frame import Frame
+from vcc.runtime.native.indexed import Indexed
 from vcc.runtime.native.matrix import Product, accumulation, matching, view
+from vcc.runtime.native.rows import Order, RunningSum
 from vcc.runtime.native.vector import Chain
 
 
@@ -24,8 +27,8 @@ class Translator:
     def __init__(self, kernel: Kernel, cpu: Cpu):
         composer = Composer(kernel)
         self.kernel, self.scopes = composer.run(), composer.scopes
-        self.e = Emitter()
-        self.f = Frame(self.kernel, self.e, cpu)
+        self.e = Emitter(cpu)
+        self.f = Frame(self.kernel, self.e)
         self.scratch_bytes = 0
 
     def run(self) -> str:
@@ -75,6 +78,10 @@ class Translator:
         chain = Chain(self.f)
         if instr.op == "mmad":
             self.guarded([instr], Product(self.f, instr).emit)
+            return
+        special = {"scan.add": RunningSum, "order": Order}.get(instr.op)
+        if OPS[instr.op].indexed or special:
+            self.guarded([instr], (special or Indexed)(self.f, instr).emit)
             return
         if not chain.take(instr):
             raise unsupported(instr.op)

@@ -5,21 +5,29 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
+from vcc.runtime.isa.dtypes import BY_NAME
 from vcc.runtime.isa.expr import ONE, ZERO, Poly
-from vcc.runtime.isa.kernel import Immediate, Instr, Role, View
-from vcc.runtime.isa.semantics import BINARY, REDUCE, UNARY
+from vcc.runtime.isa.kernel import Instr, Role, View
+from vcc.runtime.isa.semantics import BINARY, COMPARE, REDUCE, UNARY
 from vcc.runtime.isa.table import OPS, Cost
+from vcc.runtime.native import mathlib
+from vcc.runtime.native.convert import convert
 from vcc.runtime.native.emit import Val
 from vcc.runtime.native.frame import Frame, adds
-from vcc.runtime.native.mathlib import Lanes
+from vcc.runtime.native.lanes import Lanes
 
 REDUCTIONS = {"mac": "add"} | {f"reduce.{fn}": fn for fn in REDUCE}  # and how they join two values
-VECTOR = {*UNARY, *BINARY, *REDUCTIONS, "fma", "copy", "drain", "load", "store", "mov"}
-IDENTITY = {"add": 0.0, "mul": 1.0, "max": float("-inf"), "min": float("inf")}
+MOVES = {"load", "store", "mov", "copy", "drain", "cast", "store.add", "iota"}
+VECTOR = {*UNARY, *BINARY, *REDUCTIONS, *MOVES, *(f"cmp.{fn}" for fn in COMPARE), "select", "fma"}
 #: Vectors per iteration of a lane loop, so that running values do not wait for each other.
 UNROLL = 4
 #: At most how many elements ahead global memory is asked for: hardware's own looking ahead stops at pages.
 AHEAD = 4096
+
+
+def identity(lanes: Lanes, fn: str) -> float | int:
+    """What leaves any number as it is when joined with it."""
+    return {"add": 0, "mul": 1, "max": lanes.lowest(), "min": lanes.highest()}[fn]
 
 
 def destination(instr: Instr) -> View:
@@ -51,7 +59,10 @@ class Chain:
         return tuple(i for i, dim in enumerate(instr.domain) if dim.role is Role.REDUCE)
 
     def conflict(self, earlier: Instr, later: Instr) -> bool:
-        whole = [i.op not in REDUCTIONS and not any(d.valid for d in i.domain) for i in (earlier, later)]
+        whole = [
+            i.op not in REDUCTIONS and i.op != "store.add" and not any(d.valid for d in i.domain)
+            for i in (earlier, later)
+        ]
         for role, view in earlier.views():
             for other_role, other in later.views():
                 ends = (role == "dst" and not whole[0]) or (other_role == "dst" and not whole[1])
@@ -120,7 +131,7 @@ class Chain:
             (n, i, self.f.lanes(destination(i), self.width)) for n, i in enumerate(self.instrs) if i.op in REDUCTIONS
         ]
         for n, instr, lanes in folds:
-            start = lanes.constant(IDENTITY[REDUCTIONS[instr.op]])
+            start = lanes.constant(identity(lanes, REDUCTIONS[instr.op]))
             slots = [self.e.variable(lanes.type, start) for _ in range(self.unroll)]
             self.sums[n] = slots, self.e.variable(lanes.mask, "zeroinitializer")  # the lanes that met a NaN
         self.over(inner, index, self.body)
@@ -128,25 +139,26 @@ class Chain:
             fn, (slots, nan) = REDUCTIONS[instr.op], self.sums[n]
             values = [self.e.op(f"load {lanes.type}, ptr {slot}") for slot in slots]
             while len(values) > 1:
-                values = [lanes.join(fn, *values[i : i + 2]) for i in range(0, len(values), 2)]
+                values = [mathlib.join(lanes, fn, *values[i : i + 2]) for i in range(0, len(values), 2)]
             half = self.width // 2 if self.across else 0
             while half:
-                values, half = [lanes.join(fn, values[0], lanes.turned(values[0], half))], half // 2
+                values, half = [mathlib.join(lanes, fn, values[0], lanes.turned(values[0], half))], half // 2
             found = self.e.op(f"load {lanes.mask}, ptr {nan}")
             if self.across:
                 kind, lanes = lanes.type, self.f.lanes(destination(instr), 1)
                 values = [self.e.op(f"shufflevector {kind} {values[0]}, {kind} poison, <1 x i32> zeroinitializer")]
                 found = self.e.call(f"vector.reduce.or.v{self.width}i1", "i1", f"<{self.width} x i1> {found}")
                 found = self.e.op(f"bitcast i1 {found} to <1 x i1>")
-            self.finish(instr, index, lanes, lanes.select(found, lanes.constant(float("nan")), values[0]))
+            if lanes.dtype.is_float:
+                values = [lanes.select(found, lanes.constant(float("nan")), values[0])]
+            self.finish(instr, index, lanes, values[0])
 
     def finish(self, instr: Instr, index: dict[int, Val], lanes: Lanes, value: str) -> None:
         dst, zero = destination(instr), instr.attrs.get("zero", ONE)
         if adds(instr):
             assert isinstance(zero, Poly)
-            joined = lanes.binary(
-                REDUCTIONS[instr.op], self.f.read(dst, index, self.lane, lanes.width, self.mask), value
-            )
+            old = self.f.read(dst, index, self.lane, lanes.width, self.mask)
+            joined = mathlib.binary(lanes, REDUCTIONS[instr.op], old, value)
             fresh = self.e.truth(self.e.poly(zero, self.f.env))
             value = self.e.op(f"select i1 {fresh}, {lanes.type} {value}, {lanes.type} {joined}")
         self.f.write(dst, index, lanes.width, value, self.mask)
@@ -159,11 +171,11 @@ class Chain:
             lanes = self.f.lanes(dst, self.width)
             for role, operand in instr.operands.items():
                 if not isinstance(operand, View):
-                    inputs[role] = self.f.operand(instr, operand, lanes)
+                    inputs[role] = self.f.operand(instr, operand, self.width)
                 elif role != "dst":
                     if operand not in values:
                         fill = instr.attrs.get("fill", 0.0)
-                        other = self.f.operand(instr, Immediate(fill), lanes) if isinstance(fill, float) else "poison"
+                        other = lanes.element(fill) if instr.op == "load" and isinstance(fill, float) else ""
                         mask = within if instr.op == "load" else self.mask
                         self.prefetch(operand, index, 0)
                         values[operand] = self.f.read(operand, index, self.lane, self.width, mask, other)
@@ -171,18 +183,44 @@ class Chain:
             if instr.op in REDUCTIONS:
                 self.accumulate(n, instr, lanes, inputs)
                 continue
-            values[dst] = self.f.compute(instr, inputs, self.width)
+            if instr.op == "iota":
+                values[dst] = self.ramp(instr, lanes, index)
+            elif instr.op == "store.add":
+                values[dst] = mathlib.binary(
+                    lanes, "add", self.f.read(dst, index, self.lane, self.width, within), inputs["src"]
+                )
+            else:
+                values[dst] = self.f.compute(instr, inputs, self.width, self.mask)
             again = any(destination(later) == dst for later in self.instrs[n + 1 :])
             if dst.buffer not in self.dead and not again:
                 self.prefetch(dst, index, 1)
-                self.f.write(dst, index, self.width, values[dst], within if instr.op == "store" else self.mask)
+                self.f.write(
+                    dst, index, self.width, values[dst], within if instr.op in ("store", "store.add") else self.mask
+                )
+
+    def ramp(self, instr: Instr, lanes: Lanes, index: dict[int, Val]) -> str:
+        """iota: computed in 64 bits, then converted."""
+        start, step = instr.attrs.get("start", ZERO), instr.attrs.get("step", ONE)
+        assert isinstance(start, Poly) and isinstance(step, Poly)
+        whole, e = Lanes(self.e, BY_NAME["i64"], self.width), self.e
+        (axis,) = (i for i, dim in enumerate(instr.domain) if dim.role is Role.SCAN)
+        pace = e.poly(step, self.f.env)
+        value = whole.splat(str(e.add(e.poly(start, self.f.env), e.mul(pace, index[axis]))))
+        if axis == self.lane and self.width > 1:
+            numbers = f"<{', '.join(f'i64 {i}' for i in range(self.width))}>"
+            value = whole.two("add", value, whole.two("mul", numbers, whole.splat(str(pace))))
+        return convert(whole, lanes, value)
 
     def accumulate(self, n: int, instr: Instr, lanes: Lanes, inputs: dict[str, str]) -> None:
         e, fn, slot, nan = self.e, REDUCTIONS[instr.op], self.sums[n][0][self.copy], self.sums[n][1]
         old = e.op(f"load {lanes.type}, ptr {slot}")
-        new = lanes.fma(inputs["a"], inputs["b"], old) if "a" in inputs else lanes.join(fn, old, inputs["src"])
+        new = (
+            mathlib.fma(lanes, inputs["a"], inputs["b"], old)
+            if "a" in inputs
+            else mathlib.join(lanes, fn, old, inputs["src"])
+        )
         e.do(f"store {lanes.type} {lanes.select(self.mask, new, old) if self.mask else new}, ptr {slot}")
-        if fn in ("max", "min"):
+        if fn in ("max", "min") and lanes.dtype.is_float:
             here, met = lanes.two("fcmp uno", inputs["src"], inputs["src"]), e.op(f"load {lanes.mask}, ptr {nan}")
             here = e.op(f"and {lanes.mask} {here}, {self.mask}") if self.mask else here
             e.do(f"store {lanes.mask} {e.op(f'or {lanes.mask} {met}, {here}')}, ptr {nan}")

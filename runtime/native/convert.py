@@ -1,0 +1,60 @@
+"""Conversions between dtypes, as the instruction `cast` makes them."""
+
+from __future__ import annotations
+
+from vcc.runtime.native.lanes import Lanes
+
+
+def truth(lanes: Lanes, value: str) -> str:
+    """The mask of lanes that are not zero; NaN is not."""
+    return lanes.two("fcmp une" if lanes.dtype.is_float else "icmp ne", value, "zeroinitializer")
+
+
+def boolean(target: Lanes, mask: str) -> str:
+    """A mask as booleans in registers."""
+    return target.e.op(f"zext {target.mask} {mask} to {target.type}")
+
+
+def convert(source: Lanes, target: Lanes, value: str) -> str:
+    """Floats to integers truncate and saturate, NaN becomes 0; integers wrap; floats round to nearest."""
+    e = source.e
+    if source.dtype == target.dtype:
+        return value
+    if target.dtype.kind == "b":
+        return boolean(target, truth(source, value))
+    if source.dtype.is_float and target.dtype.is_float:
+        return _float(source, target, value)
+    if source.dtype.is_float:
+        fn = "fptosi" if target.dtype.kind == "i" else "fptoui"
+        return e.call(f"{fn}.sat.{target.suffix}.{source.suffix}", target.type, f"{source.type} {value}")
+    signed = source.dtype.kind == "i"
+    if target.dtype.is_float:
+        return target.rounded(source.cast("sitofp" if signed else "uitofp", value, source.type, target.type))
+    wider = target.bits > source.bits
+    return source.cast(("sext" if signed else "zext") if wider else "trunc", value, source.type, target.type)
+
+
+def _float(source: Lanes, target: Lanes, value: str) -> str:
+    if source.bits < target.bits:
+        return source.cast("fpext", value, source.type, target.type)
+    if source.bits == target.bits:
+        return target.rounded(value)
+    near = source.cast("fptrunc", value, source.type, target.type)
+    return target.rounded(_to_odd(source, target, value, near) if target.dtype.name == "f16" else near)
+
+
+def _to_odd(source: Lanes, target: Lanes, value: str, near: str) -> str:
+    """An f64 as the f32 next to it towards zero, its last bit set if it is not exact: rounding that again is right."""
+    e, word = source.e, target.word
+    back = e.op(f"fpext {target.type} {near} to {source.type}")
+    large, exact = (
+        e.op(f"fcmp {test} {source.type} {a}, {b}")
+        for test, a, b in (
+            ("ogt", source.intrinsic("fabs", back), source.intrinsic("fabs", value)),
+            ("ueq", back, value),
+        )
+    )
+    bits = e.op(f"bitcast {target.type} {near} to {word}")
+    less = e.op(f"sub {word} {bits}, {e.op(f'zext {target.mask} {large} to {word}')}")
+    odd = e.op(f"or {word} {less}, splat (i32 1)")
+    return e.op(f"bitcast {word} {e.op(f'select {target.mask} {exact}, {word} {bits}, {word} {odd}')} to {target.type}")

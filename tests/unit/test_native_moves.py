@@ -1,0 +1,102 @@
+"""Moves that address memory through an index or add to it, natively as on the interpreter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from vcc.runtime.diagnostics import VccError
+from vcc.runtime.interpreter.kernel import run_kernel
+from vcc.runtime.isa.assembler import parse_kernel_text
+from vcc.runtime.isa.dtypes import BY_NAME
+from vcc.runtime.native.engine import compile_kernel
+
+BODIES = {
+    "rows": "load.gather {{i:5, j:37}} t(37,1), x(0,1), it(1,0), limit=9, pitch=40, mode={mode}, fill=7.0\n"
+    "store {{i:185}} y(1), t(1)",
+    "elements": "load {{i:360}} t(1), x(1)\n gather {{i:5, j:9}} o(9,1), t(0,40), it(1,0), limit=40, mode={mode}\n"
+    "store {{i:45}} y(1), o(1)",
+    "inner": "load.gather {{j:11, i:5}} t(5,1), x(9,0), it(0,1), limit=9, mode={mode}, fill=1.0\n"
+    "store {{i:55}} y(1), t(1)",
+    "scatter": "load {{i:185}} t(1), x(1)\n"
+    "store.scatter {{i:5, j:37}} y(0,1), t(37,1), it(1,0), limit=9, pitch=37, mode={mode}",
+    "scatter_inner": "load {{i:185}} t(1), x(1)\n"
+    "store.scatter {{j:37, i:5}} y(9,0), t(1,37), it(0,1), limit=9, mode={mode}",
+}  # fmt: skip
+
+
+def source(body: str, dtype: str) -> str:
+    indexes = "load {i:5} it(1), idx(1)\n"
+    return (
+        f"kernel k(x: gm {dtype}[400] in, idx: gm i32[5] in, y: gm {dtype}[400] inout) {{\n"
+        f"buf t: ub {dtype}[400] @0  buf o: ub {dtype}[400] @4096  buf it: ub i32[5] @8192\n{indexes}{body}}}"
+    )
+
+
+def arguments(dtype: str, indices: list[int]) -> dict[str, Any]:
+    rng, numpy = np.random.default_rng(3), BY_NAME[dtype].numpy
+    x = rng.integers(0, 2, 400) if dtype == "bool" else rng.integers(-100, 100, 400)
+    return {"x": x.astype(numpy), "idx": np.array(indices, np.int32), "y": np.zeros(400, numpy)}
+
+
+def agree(text: str, args: dict[str, Any]) -> None:
+    (kernel,) = parse_kernel_text(text)
+    want, got = ({n: a.copy() for n, a in args.items()} for _ in range(2))
+    run_kernel(kernel, want)
+    compile_kernel(kernel).launch(got)
+    np.testing.assert_array_equal(got["y"], want["y"])
+
+
+@pytest.mark.parametrize("name", BODIES)
+@pytest.mark.parametrize("dtype", ["f32", "f16", "i64", "bool"])
+def test_indexed_moves(name: str, dtype: str) -> None:
+    agree(source(BODIES[name].format(mode="trap"), dtype), arguments(dtype, [3, 0, 8, 3, 8]))
+
+
+@pytest.mark.parametrize("name", BODIES)
+@pytest.mark.parametrize("mode", ["clamp", "fill", "trap"])
+def test_indices_out_of_range(name: str, mode: str) -> None:
+    text, args = source(BODIES[name].format(mode=mode), "f32"), arguments("f32", [3, -1, 8, 40, 2])
+    if mode != "trap":
+        agree(text, args)
+        return
+    (kernel,) = parse_kernel_text(text)
+    with pytest.raises(VccError, match="index") as caught:
+        compile_kernel(kernel).launch(args)
+    assert caught.value.diagnostics[0].code == "E0401"
+
+
+@pytest.mark.parametrize("dtype", ["f32", "f16", "bf16", "i8"])
+def test_adding_to_memory(dtype: str) -> None:
+    body = "load {i:100} t(1), x(1)\n store.add {i:100 in 3..90} y(1), t(1)\n store.add {i:50} y[20](2), t(1)"
+    args = arguments(dtype, [0] * 5)
+    args["y"][:] = np.arange(400) % 50
+    agree(source(body, dtype), args)
+
+
+@pytest.mark.parametrize("by", ["ascending", "descending"])
+@pytest.mark.parametrize("n", [1, 2, 3, 64, 301])
+def test_order_of_long_rows(by: str, n: int) -> None:
+    text = (
+        f"kernel k(x: gm f32[400] in, y: gm i32[400] inout) {{ buf t: ub f32[400] @0  buf o: ub i32[400] @1600\n"
+        f"load {{i:400}} t(1), x(1)\n order {{i:scan {n}}} o(1), t(1), by={by}\n store {{i:{n}}} y(1), o(1) }}"
+    )
+    x = np.round(np.random.default_rng(n).standard_normal(400) * 8).astype(np.float32)
+    x[::7] = np.nan
+    agree(text, {"x": x, "y": np.zeros(400, np.int32)})
+
+
+@pytest.mark.parametrize("line", ["div", "mod", "fmod"])
+def test_integer_division_by_zero_traps(line: str) -> None:
+    text = (
+        f"kernel k(x: gm i32[37] in, y: gm i32[37] out) {{ buf t: ub i32[37] @0\n"
+        f"load {{i:37}} t(1), x(1)\n {line} {{i:37}} t(1), t(1), t(1)\n store {{i:37}} y(1), t(1) }}"
+    )
+    (kernel,) = parse_kernel_text(text)
+    x = np.ones(37, np.int32)
+    compile_kernel(kernel).launch({"x": x, "y": np.zeros(37, np.int32)})
+    x[36] = 0
+    with pytest.raises(VccError, match="by zero"):
+        compile_kernel(kernel).launch({"x": x, "y": np.zeros(37, np.int32)})
