@@ -7,9 +7,10 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
-from xdsl.ir import BlockArgument, SSAValue
+from xdsl.dialects.builtin import AnyFloat
+from xdsl.ir import BlockArgument, Operation, SSAValue
 
-from vcc.dialects.graph import shape_of, tensor_of
+from vcc.dialects.graph import CastOp, UnaryFn, UnaryOp, shape_of, tensor_of
 from vcc.dialects.weights import ConstantOp, numpy_dtype_of
 from vcc.passes.fuse.rules.facts import Facts, Registry
 
@@ -200,6 +201,18 @@ def halves(
 def whole_rows(facts: Facts, parameter: SSAValue, x: SSAValue) -> bool:
     """The parameter has the whole last axis of x."""
     return shape_of(parameter)[-1:] == shape_of(x)[-1:]
+
+
+@predicate
+def rounded(facts: Facts, value: SSAValue) -> bool:
+    """Some operation rounds the value to whole numbers, so that its last bit decides between two of them."""
+    return any(_rounds(use.operation) for use in value.uses)
+
+
+def _rounds(op: Operation) -> bool:
+    if isinstance(op, CastOp):
+        return not isinstance(tensor_of(op.result).element_type, AnyFloat)
+    return isinstance(op, UnaryOp) and op.fn.data in (UnaryFn.ROUND, UnaryFn.FLOOR, UnaryFn.CEIL)
 
 
 @predicate

@@ -74,3 +74,14 @@ func.func @factor_into_matmul(%x: tensor<3x2xf32>) -> tensor<3x1xf32> {
   %1 = graph.matmul %0, %w : (tensor<3x2xf32>, tensor<2x1xf32>) -> tensor<3x1xf32>
   func.return %1 : tensor<3x1xf32>
 }
+
+// Quantisation rounds the quotient: its last bit counts.
+// CHECK-LABEL: func.func @rounded_quotient
+// CHECK:         [[Q:%.*]] = graph.binary div %x
+// CHECK-NEXT:    graph.unary round [[Q]]
+func.func @rounded_quotient(%x: tensor<3xf32>) -> tensor<3xf32> {
+  %a = weights.constant dense<0.3> : tensor<f32>
+  %0 = graph.binary div %x, %a : (tensor<3xf32>, tensor<f32>) -> tensor<3xf32>
+  %1 = graph.unary round %0 : (tensor<3xf32>) -> tensor<3xf32>
+  func.return %1 : tensor<3xf32>
+}
