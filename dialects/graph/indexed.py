@@ -1,11 +1,12 @@
 """Operations that reach elements through index tensors: gather and scatter, of whole slices or single elements.
 
 Indices are `i32` or `i64`; a negative one counts from the end. An index outside -size..size-1 is a fault when it runs.
+Of equal indices in a scatter the last wins, unless it adds.
 """
 
 from __future__ import annotations
 
-from xdsl.dialects.builtin import IntegerAttr, TensorType, i32, i64
+from xdsl.dialects.builtin import IntegerAttr, TensorType, i1, i32, i64
 from xdsl.irdl import irdl_op_definition, operand_def, prop_def, result_def, traits_def
 from xdsl.traits import Pure
 
@@ -14,6 +15,8 @@ from vcc.dialects.graph.base import (
     GraphOp,
     Tensor,
     Value,
+    is_float,
+    is_int,
     require,
     same_dtype,
     shape_text,
@@ -52,9 +55,15 @@ def gather_elements_type(x: Tensor, indices: Tensor, axis: int) -> Tensor:
     return TensorType(x.element_type, indices.get_shape())
 
 
-def scatter_type(x: Tensor, indices: Tensor, updates: Tensor, axis: int) -> Tensor:
+def _check_add(name: str, x: Tensor, add: bool) -> None:
+    element = x.element_type
+    require(not add or is_float(element) or is_int(element), f"{name}: adds numbers, not {element}")
+
+
+def scatter_type(x: Tensor, indices: Tensor, updates: Tensor, axis: int, add: bool) -> Tensor:
     """`indices` has rank 1; `updates` the operand's shape, but for the axis as many slices as there are indices."""
     _check("scatter", x, indices, axis)
+    _check_add("scatter", x, add)
     same_dtype("scatter", [x, updates])
     shape, count = x.get_shape(), indices.get_shape()
     require(len(count) == 1, f"scatter: indices are {shape_text(count)}; they must have rank 1")
@@ -66,9 +75,10 @@ def scatter_type(x: Tensor, indices: Tensor, updates: Tensor, axis: int) -> Tens
     return TensorType(x.element_type, shape)
 
 
-def scatter_elements_type(x: Tensor, indices: Tensor, updates: Tensor, axis: int) -> Tensor:
+def scatter_elements_type(x: Tensor, indices: Tensor, updates: Tensor, axis: int, add: bool) -> Tensor:
     """Updates have the shape of the indices, the result that of the operand."""
     _check_elements("scatter_elements", x, indices, axis)
+    _check_add("scatter_elements", x, add)
     same_dtype("scatter_elements", [x, updates])
     require(
         updates.get_shape() == indices.get_shape(),
@@ -126,49 +136,51 @@ class GatherElementsOp(GraphOp):
 
 @irdl_op_definition
 class ScatterOp(GraphOp):
-    """`graph.scatter %x, %indices, %updates {axis}`: x, its slices at the indices replaced; of equals the last wins."""
+    """`graph.scatter %x, %indices, %updates {axis, add}`: x, updates in the place of its slices, or added to them."""
 
     name = "graph.scatter"
     x = operand_def(AnyTensor)
     indices = operand_def(AnyTensor)
     updates = operand_def(AnyTensor)
     axis = prop_def(IntegerAttr.constr(type=i64))
+    add = prop_def(IntegerAttr.constr(type=i1))
     result = result_def(AnyTensor)
     traits = traits_def(Pure())
     assembly_format = "$x `,` $indices `,` $updates attr-dict `:` functional-type(operands, results)"
 
-    def __init__(self, x: Value, indices: Value, updates: Value, axis: int):
+    def __init__(self, x: Value, indices: Value, updates: Value, axis: int, *, add: bool = False):
         super().__init__(
             operands=[x, indices, updates],
-            properties={"axis": IntegerAttr(axis, i64)},
-            result_types=[scatter_type(tensor_of(x), tensor_of(indices), tensor_of(updates), axis)],
+            properties={"axis": IntegerAttr(axis, i64), "add": IntegerAttr.from_bool(add)},
+            result_types=[scatter_type(tensor_of(x), tensor_of(indices), tensor_of(updates), axis, add)],
         )
 
     def inferred_type(self) -> Tensor:
         types = tensor_of(self.x), tensor_of(self.indices), tensor_of(self.updates)
-        return scatter_type(*types, self.axis.value.data)
+        return scatter_type(*types, self.axis.value.data, bool(self.add))
 
 
 @irdl_op_definition
 class ScatterElementsOp(GraphOp):
-    """`graph.scatter_elements %x, %indices, %updates {axis}`: x, but y[indices[i, j], j] = updates[i, j] for axis 0."""
+    """`graph.scatter_elements %x, %indices, %updates {axis, add}`: y[indices[i, j], j] = updates[i, j] for axis 0."""
 
     name = "graph.scatter_elements"
     x = operand_def(AnyTensor)
     indices = operand_def(AnyTensor)
     updates = operand_def(AnyTensor)
     axis = prop_def(IntegerAttr.constr(type=i64))
+    add = prop_def(IntegerAttr.constr(type=i1))
     result = result_def(AnyTensor)
     traits = traits_def(Pure())
     assembly_format = "$x `,` $indices `,` $updates attr-dict `:` functional-type(operands, results)"
 
-    def __init__(self, x: Value, indices: Value, updates: Value, axis: int):
+    def __init__(self, x: Value, indices: Value, updates: Value, axis: int, *, add: bool = False):
         super().__init__(
             operands=[x, indices, updates],
-            properties={"axis": IntegerAttr(axis, i64)},
-            result_types=[scatter_elements_type(tensor_of(x), tensor_of(indices), tensor_of(updates), axis)],
+            properties={"axis": IntegerAttr(axis, i64), "add": IntegerAttr.from_bool(add)},
+            result_types=[scatter_elements_type(tensor_of(x), tensor_of(indices), tensor_of(updates), axis, add)],
         )
 
     def inferred_type(self) -> Tensor:
         types = tensor_of(self.x), tensor_of(self.indices), tensor_of(self.updates)
-        return scatter_elements_type(*types, self.axis.value.data)
+        return scatter_elements_type(*types, self.axis.value.data, bool(self.add))

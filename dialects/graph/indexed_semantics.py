@@ -31,8 +31,9 @@ def _gather_elements(op: GatherElementsOp, args: Sequence[Array]) -> Array:
 def _scatter(op: ScatterOp, args: Sequence[Array]) -> Array:
     x, indices, updates = args
     axis, result = op.axis.value.data, x.copy()
+    slices, new = np.moveaxis(result, axis, 0), np.moveaxis(updates, axis, 0)
     for position, index in enumerate(indices):
-        np.moveaxis(result, axis, 0)[index] = np.moveaxis(updates, axis, 0)[position]
+        slices[index] = slices[index] + new[position] if op.add else new[position]
     return result
 
 
@@ -41,7 +42,8 @@ def _scatter_elements(op: ScatterElementsOp, args: Sequence[Array]) -> Array:
     axis, result = op.axis.value.data, x.copy()
     for position in range(indices.shape[axis]):  # one after another, so that of equal indices the last wins
         part = (slice(None),) * axis + (slice(position, position + 1),)
-        result[_places(indices[part], x.shape, axis)] = updates[part]
+        places = _places(indices[part], x.shape, axis)
+        result[places] = result[places] + updates[part] if op.add else updates[part]
     return result
 
 

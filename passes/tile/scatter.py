@@ -67,7 +67,7 @@ def tile_scatter(lower: KernelLowering) -> None:
                 _within_part(lower, index, first, indexed.limit, sources)
             target = gm_view(lower.output, indexed.tensor, tile)
             builder.emit(
-                "store.scatter",
+                "store.scatter.add" if anchor.add else "store.scatter",
                 dims,
                 {"dst": replace(target, base=target.base + first * indexed.pitch), "src": own, "index": index.view()},
                 sources=sources,

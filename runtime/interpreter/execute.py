@@ -175,7 +175,10 @@ class IndexedStep(Step):
         if moved is self.out:
             source = self.views["src"]
             values = source.array(places[source.name], numbers, sizes)
-            elements[reached] = values[inside]
+            if self.op.name == "store.scatter.add":
+                np.add.at(elements, reached, values[inside])
+            else:
+                elements[reached] = values[inside]
             return None
         out = self.out.array(places[self.out.name], numbers, sizes)
         if inside.all():

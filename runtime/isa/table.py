@@ -142,6 +142,11 @@ def _moves() -> list[Op]:
            "Copy to global memory, the destination moved by `pitch` times an index in 0..limit; "
            "of equal addresses the last in domain order wins; mode fill skips.",
            (_MODE, _LIMIT, _PITCH), cost=Cost.BYTES, indexed="dst"),
+        Op("store.scatter.add", 0x08, Pipe.OUT, (_out((GM,), NUMBERS), _src((UB,), NUMBERS), index),
+           lambda a: a.out + a.inputs["src"],
+           "Add to what global memory holds, the destination moved by `pitch` times an index in 0..limit; "
+           "of equal addresses all are added; mode fill skips.",
+           (_MODE, _LIMIT, _PITCH), numeric=Numeric.FREE_ORDER, cost=Cost.BYTES, indexed="dst"),
         Op("mov", 0x06, Pipe.MOV, (_out(ON_CHIP), _src(ON_CHIP)), sem.copy,
            "Copy between on-chip memories; permuted and overlapping source strides transpose and unfold.",
            cost=Cost.BYTES),

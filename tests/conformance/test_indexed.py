@@ -169,6 +169,19 @@ SCATTERS = [
         {"x": random(600, 90), "u": random(3, 90, seed=1)},
         {"i": np.array([[1], [-1], [4]])},
     ),
+    *(
+        Case(
+            f"scatter-add-{np.dtype(dtype).name}",
+            [node("ScatterElements", "x i u", axis=1, reduction="add")],
+            {"x": random(5, 20, dtype=dtype), "i": indices((4, 60), 20), "u": random(4, 60, dtype=dtype, seed=1)},
+        )
+        for dtype in (np.float32, np.float64, np.int32)
+    ),
+    Case(
+        "scatter-nd-add",
+        [node("ScatterND", "x i u", reduction="add")],
+        {"x": random(300, 80), "i": indices((90, 1), 300), "u": random(90, 80, seed=1)},
+    ),
     Case(
         "scatter-of-computed",
         [node("Add", "x x", "d"), node("ScatterND", "d i u", "s"), node("Relu", "s")],

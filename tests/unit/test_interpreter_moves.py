@@ -126,6 +126,18 @@ def test_of_equal_scatter_addresses_the_last_wins_and_fill_skips():
     assert np.array_equal(y.reshape(6, 10)[4, :3], [3, 4, 5])
 
 
+def test_a_scatter_that_adds_counts_every_equal_address():
+    body = (
+        "load {j:4} n(1), i(1)\nload {j:60} t(1), x(1)\nstore {j:60} y(1), t(1)\n"
+        "store.scatter.add {a:4, b:3} y(0,1), t[12](3,1), n(1,0), mode=fill, limit=5, pitch=10"
+    )
+    y = result(kernel(body, INDEX, "buf n: ub i64[4]"), i=np.array([3, 7, 3, 1])).reshape(6, 10)
+    expected = np.arange(60).reshape(6, 10)
+    expected[3, :3] += [12 + 18, 13 + 19, 14 + 20]
+    expected[1, :3] += [21, 22, 23]
+    assert np.array_equal(y, expected)
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [

@@ -15,9 +15,13 @@ from vcc.passes.graph.lower.node import Node
 from vcc.passes.graph.lower.registry import lowers
 
 
-def replaces(node: Node) -> bool:
-    """The reduction must be none."""
-    return node.string("reduction", "none") == "none"
+def replaces_or_adds(node: Node) -> bool:
+    """The reduction must be none or add."""
+    return node.string("reduction", "none") in ("none", "add")
+
+
+def _adds(node: Node) -> bool:
+    return node.string("reduction", "none") == "add"
 
 
 def _start_and_step(node: Node) -> tuple[int, int] | None:
@@ -53,11 +57,11 @@ def lower_gather_elements(node: Node) -> SSAValue:
     return node.emit(graph.GatherElementsOp(node.x, node.required(1), node.axis(node.int("axis", 0))))
 
 
-@lowers("ScatterElements", "Scatter", needs=[replaces])
+@lowers("ScatterElements", "Scatter", needs=[replaces_or_adds])
 def lower_scatter_elements(node: Node) -> SSAValue:
     """One operation."""
     axis = node.axis(node.int("axis", 0))
-    return node.emit(graph.ScatterElementsOp(node.x, node.required(1), node.required(2), axis))
+    return node.emit(graph.ScatterElementsOp(node.x, node.required(1), node.required(2), axis, add=_adds(node)))
 
 
 @lowers("GatherND")
@@ -70,7 +74,7 @@ def lower_gather_nd(node: Node) -> SSAValue:
     return node.reshape(node.emit(graph.GatherOp(rows, places, 0)), node.result_type(0).get_shape())
 
 
-@lowers("ScatterND", needs=[replaces])
+@lowers("ScatterND", needs=[replaces_or_adds])
 def lower_scatter_nd(node: Node) -> SSAValue:
     """As GatherND."""
     shape, indices = node.shape(0), node.shape(1)
@@ -78,7 +82,7 @@ def lower_scatter_nd(node: Node) -> SSAValue:
     places = node.reshape(_positions(node, shape[:end], 0), (prod(indices[:-1]),))
     rows = node.reshape(node.x, (prod(shape[:end]), *shape[end:]))
     updates = node.reshape(node.required(2), (prod(indices[:-1]), *shape[end:]))
-    return node.reshape(node.emit(graph.ScatterOp(rows, places, updates, 0)), shape)
+    return node.reshape(node.emit(graph.ScatterOp(rows, places, updates, 0, add=_adds(node))), shape)
 
 
 def _positions(node: Node, sizes: Sequence[int], batch: int) -> SSAValue:
