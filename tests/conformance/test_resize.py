@@ -60,6 +60,19 @@ CASES = [
     to_sizes("sizes-linear", (1, 2, 6, 7), [1, 2, 12, 4], mode="linear"),
     to_sizes("sizes-one", (1, 2, 6, 7), [1, 2, 1, 1], mode="linear", coordinate_transformation_mode="align_corners"),
     to_sizes("from-one", (1, 2, 1, 1), [1, 2, 5, 6], mode="linear"),
+    *(
+        Case(
+            f"{op_type}-{opset}-{mode}-{'-'.join(map(str, factors))}",
+            [node(op_type, "x s", mode=mode)],
+            {"x": random(1, 2, 6, 8)},
+            {"s": np.array([1, 1, *factors], np.float32)},
+            opset=opset,
+        )
+        for op_type, opset in (("Upsample", 9), ("Resize", 10))
+        for mode in ("nearest", "linear")
+        for factors in ((2, 2), (1.5, 1.25))
+    ),
+    resize("axes", (1, 2, 6, 7), [2, 1.5], mode="linear", axes=[2, 3]),
     Case(
         "linear-between-convolutions",
         [
