@@ -54,6 +54,7 @@ PHASES: tuple[Phase, ...] = (
             "fold-batchnorm",
             "expand-average-pool",
             "split-bias",
+            "sink-reshapes",
             "simplify-graph",
             "cse",
             "dce",

@@ -8,7 +8,7 @@ loads. What stays outside is constants, reshapes, which cost nothing, and host o
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 
 from xdsl.context import Context
@@ -22,11 +22,9 @@ from vcc.dialects.graph.attributes import Blocked
 from vcc.dialects.graph.base import shape_of, tensor_of
 from vcc.dialects.origin import fuse_locations, set_value_names, value_names
 from vcc.dialects.weights import ConstantOp
-from vcc.passes.fuse.choose_layouts import ELEMENTWISE, is_depthwise
-from vcc.passes.tile.access import Access
-from vcc.passes.tile.lowering import view_through
+from vcc.passes.fuse.choose_layouts import ELEMENTWISE
+from vcc.passes.fuse.views import MOVES, VIEWS, anchor_kind, chain_access, chain_splits, stored_views, view_chain
 
-VIEWS = (graph.TransposeOp, graph.RelayoutOp, graph.ExpandOp, graph.SliceOp, graph.PadOp)
 #: A kernel longer than this gains nothing more from fusion, and its live values would crowd the vector memory.
 LONGEST = 32
 #: The kinds of kernels whose stores can permute the axes of their result.
@@ -51,41 +49,6 @@ class FormKernels(ModulePass):
                 Fusion(function.body.block).run()
 
 
-def anchor_kind(op: Operation) -> str | None:
-    """The kernel family of an anchor; None for any other operation."""
-    match op:
-        case graph.ConvOp():
-            return "depthwise" if is_depthwise(op) else "conv"
-        case graph.MatmulOp():
-            return "matmul"
-        case graph.AttentionOp():
-            return "attention"
-        case graph.PoolOp():
-            return "pool"
-        case graph.ReduceOp():
-            return "reduce"
-        case graph.SoftmaxOp():
-            return "softmax"
-        case graph.LayerNormOp():
-            return "layer_norm"
-        case graph.RmsNormOp():
-            return "rms_norm"
-        case graph.ConcatOp():
-            return "concat"
-        case graph.GatherOp() | graph.GatherElementsOp():
-            return "gather"
-        case graph.ScatterOp() | graph.ScatterElementsOp():
-            return "scatter"
-        case graph.ArgOp():
-            return "arg"
-        case graph.TopKOp():
-            return "topk"
-        case graph.CumSumOp():
-            return "cumsum"
-        case _:
-            return None
-
-
 @dataclass
 class Group:
     """Operations of one kernel in order, the last of which makes its result, and why it ends there."""
@@ -93,6 +56,8 @@ class Group:
     kind: str
     ops: list[Operation]
     remark: str
+    #: The blocks in which the axes of the result are walked.
+    splits: dict[int, int] = field(default_factory=dict[int, int])
 
 
 class Fusion:
@@ -101,6 +66,8 @@ class Fusion:
     def __init__(self, block: Block):
         self.block = block
         self.taken: set[Operation] = set()
+        self.members: dict[Operation, Group] = {}
+        self.chains: dict[tuple[Operation, SSAValue], list[Operation]] = {}
 
     def run(self) -> None:
         """Form all kernels; see the module's text for the order."""
@@ -111,12 +78,15 @@ class Fusion:
         groups += [
             self._grow(op, "elementwise", ops) for op in ops if isinstance(op, ELEMENTWISE) and op not in self.taken
         ]
-        members = {op: group for group in groups for op in group.ops}
-        groups += [
-            Group("elementwise", [op], "")
-            for op in ops
-            if isinstance(op, VIEWS) and op not in self.taken and not self._folds(op, members)
-        ]
+        self.members = {op: group for group in groups for op in group.ops}
+        for group in groups:
+            self._note_blocks(group)
+        for op in reversed(ops):
+            # From the last view on, since it may read through those before it.
+            if isinstance(op, VIEWS) and op not in self.members and not self._folds(op):
+                groups.append(Group("elementwise", [op], self._why_alone(op)))
+                self.members[op] = groups[-1]
+                self._note_blocks(groups[-1])
         for group in groups:
             self._outline(group)
         self._drop_dead_views()
@@ -174,8 +144,8 @@ class Fusion:
         if len(group) < whole and not stop:
             stop = "a value in between is used elsewhere"
         fused = f"fused {len(group) - 1} elementwise operations" if len(group) > 1 else "fused nothing"
-        if kind in STORE_TRANSPOSED and (transpose := _transpose_after(group[-1])) is not None:
-            group.append(transpose)
+        if kind in STORE_TRANSPOSED and (views := stored_views(group[-1])):
+            group += views
             fused, stop = f"{fused}; stores the result transposed", ""
         self.taken.update(group)
         return Group(kind, group, fused + (f"; stopped: {stop}" if stop else ""))
@@ -208,17 +178,58 @@ class Fusion:
             return f"{op.name} has another shape"
         return f"{op.name} needs a value that is computed from this one elsewhere"
 
-    def _folds(self, view: Operation, members: dict[Operation, Group]) -> bool:
-        """Whether all users read through a view, so that the view needs no kernel of its own."""
-        return all(self._passes(use.operation, view.results[0], view, members) for use in view.results[0].uses)
+    def _note_blocks(self, group: Group) -> None:
+        """Note the blocks in which an elementwise kernel must walk axes because tensors lie so."""
+        if group.kind != "elementwise":
+            return
+        result = group.ops[-1].results[0]
+        if isinstance(encoding := tensor_of(result).encoding, Blocked):
+            group.splits[encoding.axis] = encoding.block
+        for op in group.ops:
+            for value in op.operands:
+                missing = len(shape_of(result)) - len(shape_of(value))
+                if isinstance(encoding := tensor_of(value).encoding, Blocked) and op in self.members:
+                    group.splits.setdefault(encoding.axis + missing, encoding.block)
+                elif isinstance(view := value.owner, VIEWS) and (access := chain_access([view])) is not None:
+                    for axis, block in chain_splits(op, value, access).items():
+                        group.splits.setdefault(axis, block)
 
-    def _passes(self, user: Operation, value: SSAValue, view: Operation, members: dict[Operation, Group]) -> bool:
+    def _chain(self, user: Operation, value: SSAValue) -> list[Operation]:
+        """The views through which a member of a kernel reads a value; decided once."""
+        key = (user, value)
+        if key not in self.chains:
+            group = self.members[user]
+            splits = group.splits if group.kind == "elementwise" else None
+            self.chains[key] = chain = view_chain(user, value, splits)
+            if splits is not None and chain and (access := chain_access(chain)) is not None:
+                for axis, block in chain_splits(user, value, access).items():
+                    splits.setdefault(axis, block)
+        return self.chains[key]
+
+    def _folds(self, view: Operation) -> bool:
+        """Whether all users read through a view, so that the view needs no kernel of its own."""
+        return all(self._passes(use.operation, view.results[0], view) for use in view.results[0].uses)
+
+    def _passes(self, user: Operation, value: SSAValue, view: Operation) -> bool:
         """Whether a user of a value, which is the view's or a view of that, reads it through the view."""
-        if user in members:
-            return view in view_chain(user, value)
-        if not isinstance(user, VIEWS) or not self._folds(user, members):
+        if user in self.members:
+            return view in self._chain(user, value)
+        if not isinstance(user, MOVES):
             return False
-        return all(self._passes(use.operation, user.results[0], view, members) for use in user.results[0].uses)
+        return all(self._passes(use.operation, user.results[0], view) for use in user.results[0].uses)
+
+    def _why_alone(self, view: Operation) -> str:
+        """Why a view has a kernel of its own."""
+        if isinstance(view, graph.RelayoutOp):
+            return "copies a value that is a result of the model and lies elsewhere"
+        pending, users = [view.results[0]], list[str]()
+        while pending:
+            for use in pending.pop().uses:
+                if isinstance(use.operation, graph.ReshapeOp):
+                    pending.append(use.operation.result)
+                else:
+                    users.append("a result of the model" if isinstance(use.operation, ReturnOp) else use.operation.name)
+        return f"{view.name} moves data by itself: {', '.join(dict.fromkeys(users))} cannot read through it"
 
     def _outline(self, group: Group) -> None:
         """Move a group's operations into a `graph.kernel` that stands where the last one stood."""
@@ -237,7 +248,7 @@ class Fusion:
                 body.add_op(copy)
                 mapping[value] = copy.result
                 return
-            if chain := view_chain(user, value):
+            if chain := self._chain(user, value):
                 source = chain[-1].operands[0]
                 if source not in mapping:
                     mapping[source] = body.insert_arg(source.type, len(body.args))
@@ -271,19 +282,9 @@ class Fusion:
 
     def _drop_dead_views(self) -> None:
         for op in reversed(list(self.block.ops)):
-            if isinstance(op, VIEWS) and not list(op.results[0].uses):
+            if isinstance(op, MOVES) and not list(op.results[0].uses):
                 op.detach()
                 op.erase()
-
-
-def _transpose_after(op: Operation) -> graph.TransposeOp | None:
-    """The transpose that alone reads an operation's result, if some user of it does not read through it anyway."""
-    uses = list(op.results[0].uses)
-    if len(uses) != 1 or not isinstance(transpose := uses[0].operation, graph.TransposeOp):
-        return None
-    users = [use.operation for use in transpose.result.uses]
-    folded = all(isinstance(user, VIEWS) or reads_through(user, transpose) for user in users)
-    return None if folded or isinstance(tensor_of(transpose.result).encoding, Blocked) else transpose
 
 
 def _copy(op: Operation, body: Block, mapping: dict[SSAValue, SSAValue]) -> None:
@@ -316,36 +317,3 @@ def _owner_location(value: SSAValue) -> LocationAttr:
     owner = value.owner
     assert isinstance(owner, Operation)
     return owner.location
-
-
-def reads_through(user: Operation, view: Operation) -> bool:
-    """Whether a user's loads can do a view's work: elementwise operations any view, anchors some."""
-    if isinstance(user, ELEMENTWISE):
-        return True
-    kind = anchor_kind(user)
-    # Matrix operands and windows are walked along row-major axes.
-    plain = not isinstance(tensor_of(view.operands[0]).encoding, Blocked)
-    if kind in ("matmul", "attention"):
-        return plain and isinstance(view, graph.RelayoutOp | graph.TransposeOp | graph.ExpandOp | graph.SliceOp)
-    if kind == "concat":
-        return plain and isinstance(view, graph.SliceOp)
-    if kind in (None, "scatter") or not isinstance(view, graph.TransposeOp | graph.RelayoutOp):
-        return False
-    return user.operands[0].owner is view and (plain or kind in ("reduce", "softmax", "layer_norm"))
-
-
-def view_chain(user: Operation, value: SSAValue) -> list[Operation]:
-    """The views, last to first, through which a user can read a value: as many as one access can express."""
-    chain: list[Operation] = []
-    while isinstance(view := value.owner, VIEWS) and reads_through(user, view):
-        source = view.operands[0]
-        access: Access | None = Access.of(tensor_of(source))
-        for each in (view, *reversed(chain)):
-            access = None if access is None else view_through(each, access)
-        if chain and (access is None or isinstance(tensor_of(source).encoding, Blocked)):
-            break
-        if isinstance(user, graph.ConcatOp) and (access is None or access.row_stride(user.axis.value.data) is None):
-            break
-        chain.append(view)
-        value = source
-    return chain

@@ -21,6 +21,7 @@ from vcc.dialects.weights import ConstantOp
 from vcc.passes.tile.access import Access, IterAxis
 from vcc.passes.tile.builder import KernelBuilder
 from vcc.passes.tile.chain import TileAxis, is_elementwise, tensor_type
+from vcc.passes.tile.reshape_view import reshape_access
 from vcc.runtime.diagnostics import error
 from vcc.runtime.isa.dtypes import DType
 from vcc.runtime.isa.expr import ZERO, Poly
@@ -53,7 +54,7 @@ class KernelLowering:
         self.taps: dict[Operation, int] = {o: i for i, o in enumerate(named)}
         self.packs: dict[int, Pack] = {}
         self.params: dict[SSAValue, str] = {}
-        self.result, self.stored_as = through_transposes(op.yielded[0])
+        self.result, self.stored_as = stored_through(op.yielded[0])
         self.output = ""
 
     @property
@@ -93,20 +94,14 @@ class KernelLowering:
         return arg, access
 
     def stored_sources(self) -> list[int]:
-        """The source numbers of the transposes that the store does."""
-        found, value = list[int](), self.op.yielded[0]
-        while value is not self.result:
-            op = value.owner
-            assert isinstance(op, Operation)
-            found.append(self.sources[op])
-            value = op.operands[0]
-        return found[::-1]
+        """The source numbers of the views that the store does."""
+        return self.source(*self.stored_as)
 
     def destination(self) -> Access:
-        """Where the elements of `result` lie in the kernel's output, which may be stored transposed."""
-        access = Access.of(tensor_type(self.op.yielded[0]))
-        for perm in self.stored_as:
-            access = access.transpose([perm.index(axis) for axis in range(len(perm))])
+        """Where the elements of `result` lie in the kernel's output, which may be stored through views."""
+        access = stored_access(self.stored_as) if self.stored_as else Access.of(tensor_type(self.result))
+        if access is None:
+            raise error("E0107", "a store cannot reshape the result so", node=self.node)
         return access
 
     def is_packable(self, value: SSAValue) -> int | None:
@@ -161,15 +156,29 @@ class KernelLowering:
         return self.builder.finish(name, len(self.ops), types)
 
 
-def through_transposes(value: SSAValue) -> tuple[SSAValue, list[tuple[int, ...]]]:
-    """What a kernel computes before it transposes its result, and the permutations from the result back to that."""
-    start, perms = value, list[tuple[int, ...]]()
-    while isinstance(op := value.owner, graph.TransposeOp):
-        perms.append(ints(op.perm))
+def stored_through(value: SSAValue) -> tuple[SSAValue, list[Operation]]:
+    """What a kernel computes before the views that its store does, and these views in order."""
+    start, views = value, list[Operation]()
+    while isinstance(op := value.owner, graph.TransposeOp | graph.ReshapeOp):
+        views.append(op)
         value = op.x
     # A kernel of views alone loads through them.
     owner = value.owner
-    return (value, perms) if isinstance(owner, Operation) and not is_view(owner) else (start, [])
+    return (value, views[::-1]) if isinstance(owner, Operation) and not is_view(owner) else (start, [])
+
+
+def stored_access(views: Sequence[Operation]) -> Access | None:
+    """Where the elements of the first view's operand lie in the last one's result; None if no access can tell."""
+    access: Access | None = Access.of(tensor_type(views[-1].results[0]))
+    for view in reversed(views):
+        if access is None:
+            return None
+        if isinstance(view, graph.TransposeOp):
+            perm = ints(view.perm)
+            access = access.transpose([perm.index(axis) for axis in range(len(perm))])
+        else:
+            access = reshape_access(access, tensor_type(view.operands[0]).get_shape())
+    return access
 
 
 def view_through(op: Operation, access: Access) -> Access | None:
@@ -187,13 +196,17 @@ def view_through(op: Operation, access: Access) -> Access | None:
             value = op.value
             assert isinstance(value, FloatAttr | IntegerAttr)
             return access.pad(ints(op.low), ints(op.high), float(value.value.data))
+        case graph.ReshapeOp():
+            return reshape_access(access, tensor_type(op.result).get_shape())
         case _:
             return None
 
 
 def is_view(op: Operation) -> bool:
     """Whether a load can do an operation's work."""
-    return isinstance(op, graph.TransposeOp | graph.RelayoutOp | graph.ExpandOp | graph.SliceOp | graph.PadOp)
+    return isinstance(
+        op, graph.TransposeOp | graph.RelayoutOp | graph.ExpandOp | graph.SliceOp | graph.PadOp | graph.ReshapeOp
+    )
 
 
 def tile_counts(axes: Sequence[IterAxis], sizes: Sequence[int]) -> dict[str, int]:

@@ -47,7 +47,7 @@ func.func @views(%x: tensor<4x6xf32>) -> tensor<24xf32> {
 // CHECK: %m_1 = graph.binary mul %0, %k_1 : (tensor<4x6xf32>, tensor<f32>) -> tensor<4x6xf32>
 // CHECK: graph.yield %m_1 : tensor<4x6xf32>
 // CHECK: %h = graph.host "Unique" %x {domain = "", version = 11 : i64, attributes = {}, inputs = array<i64: 0>, outputs = array<i64: 0>, reason = "no kernel"} : (tensor<4x6xf32>) -> tensor<4x6xf32>
-// CHECK: %0 = graph.kernel %x {kind = "elementwise"} : (tensor<4x6xf32>) -> tensor<4x6xf32> {
+// CHECK: %0 = graph.kernel %x {kind = "elementwise", remarks = ["copies a value that is a result of the model and lies elsewhere"]} : (tensor<4x6xf32>) -> tensor<4x6xf32> {
 // CHECK: %2 = graph.relayout %1 : (tensor<4x6xf32>) -> tensor<4x6xf32>
 // CHECK: graph.yield %2 : tensor<4x6xf32>
 func.func @bare(%x: tensor<4x6xf32>) -> (tensor<4x6xf32>, tensor<4x6xf32>, tensor<4x6xf32>) {
