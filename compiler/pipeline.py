@@ -62,6 +62,7 @@ PHASES: tuple[Phase, ...] = (
             "merge-matmuls",
             "choose-layouts",
             "form-kernels",
+            "alias-movements",
         ),
     ),
     Phase("tile", ("tile-kernels",)),
