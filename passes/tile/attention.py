@@ -17,7 +17,7 @@ from xdsl.ir import SSAValue
 
 from vcc.dialects import graph
 from vcc.passes.tile.access import IterAxis, iteration_axes
-from vcc.passes.tile.attention_tiles import AttentionShape, AttentionTiles
+from vcc.passes.tile.attention_tiles import AttentionShape, AttentionTiles, blocks_at_a_time
 from vcc.passes.tile.chain import ChainEmitter, TileAxis, dtype_of, tap_of, tensor_type
 from vcc.passes.tile.epilogue import Epilogue
 from vcc.passes.tile.lowering import KernelLowering, tile_counts
@@ -30,11 +30,10 @@ from vcc.runtime.isa.table import accumulator_dtype
 
 @dataclass(frozen=True)
 class State:
-    """What passes from one block of keys to the next: maximum and sum of each row, and the result so far."""
+    """What passes from one block of keys to the next beside the result so far: maximum and sum of each row."""
 
     top: Piece
     total: Piece
-    result: Piece
 
 
 class AttentionTiling:
@@ -94,7 +93,7 @@ class AttentionTiling:
             if trips == 1:
                 self._whole_rows(emitter, query)
             else:
-                self._online(emitter, query, trips)
+                self._online(emitter, query, trips, int(blocks_at_a_time(np.asarray(trips))))
             self.epilogue.load(emitter)
             self.epilogue.finish(emitter)
 
@@ -109,7 +108,7 @@ class AttentionTiling:
         """All keys at once: the sum is known before the product with the values, which drain divides by it."""
         s = self._part("s", self.keys, Poly())
         rows = [*self.batch, self.m]
-        scores = self._scores(query, s)
+        scores = self._scores(self._times_keys(query, s), s)
         top, total = self._numbers("top"), self._numbers("total")
         self._emit("reduce.max", rows, {"dst": top, "src": scores}, reduced=[s])
         self._emit("sub", [*rows, s], {"dst": scores, "a": scores, "b": top})
@@ -119,29 +118,37 @@ class AttentionTiling:
         product = self._times_values(scores, s)
         self._emit("drain", [*rows, self.n], {"dst": self._result(emitter), "src": product, "scale": total}, taps=True)
 
-    def _online(self, emitter: ChainEmitter, query: Piece | None, trips: int) -> None:
-        """Blocks of keys one after the other; the result so far is relative to the maximum so far."""
+    def _online(self, emitter: ChainEmitter, query: Piece | None, blocks: int, together: int) -> None:
+        """Blocks of keys one after the other; the result so far is relative to the maximum so far.
+
+        With two blocks in an iteration the matrix unit has one of them while the vector unit has the other.
+        """
         rows = [*self.batch, self.m]
         own = self._result(emitter)
         whole = [*rows, self.n]
         casts = self.dtype != self.accumulator
         result = make_piece(self.lower, "sum", Memory.UB, whole, self.accumulator) if casts else own
-        state = State(self._numbers("top"), self._numbers("total"), result)
+        state = State(self._numbers("top"), self._numbers("total"))
         lowest = float(np.finfo(self.accumulator.numpy).min)
         # Not -inf: a row whose first keys are all masked out by -inf would compute inf - inf.
         self._emit("copy", rows, {"dst": state.top, "src": Immediate(lowest)})
         self._emit("copy", rows, {"dst": state.total, "src": Immediate(0.0)})
         self._emit("copy", whole, {"dst": result, "src": Immediate(0.0)})
-        with self.lower.builder.loop("s", trips) as step:
-            self._block(state, query, self._part("s", self.keys, step))
+        with self.lower.builder.loop("s", blocks // together) as step:
+            parts = [self._part("s", self.keys, step * together + i) for i in range(together)]
+            products = [self._times_keys(query, s) for s in parts]
+            updates = [self._block(state, product, s) for product, s in zip(products, parts, strict=True)]
+            for shrink, product in updates:
+                self._emit("mul", whole, {"dst": result, "a": result, "b": shrink})
+                self._emit("drain", whole, {"dst": result, "src": product, "residual": result})
         self._emit("div", whole, {"dst": result, "a": result, "b": state.total}, taps=not casts)
         if casts:
             self._emit("cast", whole, {"dst": own, "src": result}, taps=True)
 
-    def _block(self, state: State, query: Piece | None, s: TileAxis) -> None:
-        """Add the block of keys `s` to the state."""
+    def _block(self, state: State, product: Piece, s: TileAxis) -> tuple[Piece, Piece]:
+        """Add the keys `s` to maximum and sum; by how much the result shrinks, and what is then added to it."""
         rows = [*self.batch, self.m]
-        scores = self._scores(query, s)
+        scores = self._scores(product, s)
         shrink = self._numbers("shrink")
         self._emit("copy", rows, {"dst": shrink, "src": state.top})
         self._emit("reduce.max", rows, {"dst": state.top, "src": scores}, reduced=[s], zero=Poly())
@@ -151,16 +158,13 @@ class AttentionTiling:
         self._emit("exp", [*rows, s], {"dst": scores, "a": scores})
         self._emit("mul", rows, {"dst": state.total, "a": state.total, "b": shrink})
         self._emit("reduce.add", rows, {"dst": state.total, "src": scores}, reduced=[s], zero=Poly())
-        product = self._times_values(scores, s)
-        whole = [*rows, self.n]
-        self._emit("mul", whole, {"dst": state.result, "a": state.result, "b": shrink})
-        self._emit("drain", whole, {"dst": state.result, "src": product, "residual": state.result})
+        return shrink, self._times_values(scores, s)
 
     def _load_queries(self, d: TileAxis) -> Piece:
         return load_piece(self.lower, "q", self.anchor.q, Memory.L0A, [*self.batch, self.m, d])
 
-    def _scores(self, query: Piece | None, s: TileAxis) -> Piece:
-        """scale * q k^T + mask of a block of keys, in ub."""
+    def _times_keys(self, query: Piece | None, s: TileAxis) -> Piece:
+        """The product of the queries with a block of keys, in l0c."""
         builder, rows = self.lower.builder, [*self.batch, self.m]
         product = make_piece(self.lower, "qk", Memory.L0C, [*rows, s], self.accumulator)
         trips = -(-self.depth // self.sizes["d"])
@@ -171,6 +175,11 @@ class AttentionTiling:
             swapped = [*range(order - 2), order - 1, order - 2]
             k = load_piece(self.lower, "k", self.anchor.k, Memory.L0B, [*self.batch, d, s], swapped)
             self._multiply(product, q, k, self.m, s, d, builder.equals(step, 0))
+        return product
+
+    def _scores(self, product: Piece, s: TileAxis) -> Piece:
+        """scale * q k^T + mask of a block of keys, in ub."""
+        rows = [*self.batch, self.m]
         scores = make_piece(self.lower, "p", Memory.UB, [*rows, s], self.accumulator)
         operands: dict[str, Piece | Immediate] = {"dst": scores, "src": product}
         scale = float(self.anchor.scale.value.data)

@@ -73,22 +73,26 @@ class AttentionTiles:
         scores, result = heads * s["m"] * s["s"], heads * s["m"] * s["n"]
         matrices = 1 if self.shape.shared else heads
         casts = size != wide
-        buffers: list[tuple[Any, int]] = [(scores * wide, slots), *((heads * s["m"] * wide, 1) for _ in range(3))]
+        times = blocks_at_a_time(-(-self.shape.keys // s["s"]))
+        buffers: list[tuple[Any, Any]] = [
+            (scores * wide, times * slots),
+            (heads * s["m"] * wide, 2 + times),
+        ]
         if self.shape.masked:
-            buffers += [(scores * size, slots), (scores * wide if casts else 0, 1)]
+            buffers += [(scores * size, times * slots), (scores * wide if casts else 0, times)]
         if casts:
-            buffers += [(scores * size, slots), (result * wide, 1)]
+            buffers += [(scores * size, times * slots), (result * wide, 1)]
         return {
-            Memory.L0A: _bytes([(heads * s["m"] * s["d"] * size, slots), (scores * size, slots)]),
-            Memory.L0B: _bytes([(matrices * s["s"] * columns * size, slots) for columns in (s["d"], s["n"])]),
-            Memory.L0C: _bytes([(scores * wide, 1), (result * wide, 1)]),
+            Memory.L0A: _bytes([(heads * s["m"] * s["d"] * size, slots), (scores * size, times * slots)]),
+            Memory.L0B: _bytes([(matrices * s["s"] * columns * size, times * slots) for columns in (s["d"], s["n"])]),
+            Memory.L0C: _bytes([(scores * wide, times), (result * wide, times)]),
             Memory.UB: _bytes(buffers) + self.epilogue.nbytes(self.tile_sizes(s), slots),
         }
 
     def cost(self, s: Sizes) -> Any:
         """Cycles of the busiest core.
 
-        Within a tile the products and the vector work on their scores wait for each other; loads run ahead.
+        The products of a block and the vector work on its scores wait for each other; loads run ahead.
         """
         machine, shape = self.machine, self.shape
         wide, size, heads = self.accumulator.name, self.dtype.size, s["h"]
@@ -107,10 +111,13 @@ class AttentionTiles:
         simple: Any = vector_cycles(machine, wide, scores)
         vector: Any = 4 * simple + vector_cycles(machine, wide, scores, True)
         small: Any = vector_cycles(machine, wide, heads * s["m"], True)
-        update: Any = 5 * small + 2 * vector_cycles(machine, wide, result)
-        vector = vector + np.where(online, update, 0)
+        update: Any = 2 * vector_cycles(machine, wide, result)
+        vector = vector + np.where(online, 5 * small + update, 0)
         moves: Any = transfer_cycles(machine, Pipe.MOV, scores * size, heads * s["m"])
-        one: Any = steps * np.maximum(loads, products + vector + moves)
+        times = blocks_at_a_time(steps)
+        # Of two blocks, one is in the matrix unit while the other is in the vector unit, but for the ends of a pair.
+        each = np.where(times > 1, 2 * vector + np.maximum(products + moves - update, 0), products + vector + moves)
+        one: Any = steps // times * np.maximum(times * np.maximum(loads, products), each)
         out: Any = transfer_cycles(machine, Pipe.OUT, result * size, heads * s["m"])
         last: Any = (2 + len(self.epilogue.rest)) * vector_cycles(machine, wide, result)
         tiles = shape.outer * -(-shape.heads // heads) * -(-shape.rows // s["m"]) * -(-shape.columns // s["n"])
@@ -132,7 +139,12 @@ class AttentionTiles:
         return transfer_cycles(self.machine, Pipe.IN, heads * rows * columns * self.dtype.size, bursts)
 
 
-def _bytes(buffers: list[tuple[Any, int]]) -> Any:
+def blocks_at_a_time(blocks: Any) -> Any:
+    """How many blocks of keys an iteration takes: two where their number is even."""
+    return np.where(blocks % 2 == 0, 2, 1)
+
+
+def _bytes(buffers: list[tuple[Any, Any]]) -> Any:
     """The bytes of buffers of (size of a slot, slots)."""
     total: Any = 0
     for size, slots in buffers:
