@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from math import prod
 
 import numpy as np
 from xdsl.context import Context
@@ -84,7 +85,7 @@ class TileKernels(ModulePass):
                 kind = kernel.kind.data if kernel.kind is not None else "elementwise"
                 lower = KernelLowering(kernel, machine, constant)
                 try:
-                    FAMILIES[kind](lower)
+                    (FAMILIES[kind] if has_elements(kernel) else tile_nothing)(lower)
                 except VccError as problem:
                     problems += problem.diagnostics
                     continue
@@ -100,6 +101,18 @@ class TileKernels(ModulePass):
                 replace_by_launch(kernel, entry, ctx, packed)
             op.body.block.add_op(entry.op)
         drop_unused_constants(op)
+
+
+def has_elements(kernel: graph.KernelOp) -> bool:
+    """Whether a kernel has anything to compute."""
+    return any(prod(tensor_type(result).get_shape()) for result in kernel.results)
+
+
+def tile_nothing(lower: KernelLowering) -> None:
+    """A kernel whose results have no elements: its loop has no iteration."""
+    lower.open()
+    with lower.builder.forall({"i": 0}):
+        pass
 
 
 def structural_key(kernel: graph.KernelOp, constant: list[bool]) -> Hashable:
@@ -187,17 +200,36 @@ def replace_by_launch(
 def in_place_pairs(kernel: graph.KernelOp) -> list[tuple[int, int]]:
     """Operands that the result may overwrite: read element by element exactly where the result is written.
 
-    That holds in an elementwise kernel for an operand of the result's own type that is used directly.
+    In an elementwise kernel that holds for an operand of the result's own type that is used directly. After a
+    convolution, a product or a pooling it holds for an operand of the elementwise operations (a residual), if nothing
+    up to the anchor reads it: each iteration of the kernel's loops stores a tile of the result that no other one
+    stores, after it has loaded just these elements of the operand, upon which the stored values depend. So a store
+    comes after the only load of what it overwrites, in whatever order pipes and cores run. Another view of the same
+    memory among the operands would break this; the plan phase looks for it, since it sees what operands are.
     """
-    if kernel.kind is None or kernel.kind.data != "elementwise":
-        return []
     ops = graph_ops(kernel)
-    if not ops or not all(op.name in _POINTWISE for op in ops):
+    kind = kernel.kind.data if kernel.kind is not None else ""
+    if kind not in ("elementwise", *_TILED_ANCHORS) or not ops:
         return []
-    type = tensor_type(kernel.results[0])
-    return [(0, arg.index) for arg in kernel.body.block.args if arg.type == type]
+    start = next((i + 1 for i in reversed(range(len(ops))) if ops[i].name not in _POINTWISE), 0)
+    if (start == 0) != (kind == "elementwise") or (start and ops[start - 1].name not in _TILED_ANCHORS[kind]):
+        return []
+    type, after = tensor_type(kernel.results[0]), set(ops[start:])
+    same = {op for op in after if tensor_type(op.results[0]).get_shape() == type.get_shape()}
+    return [
+        (0, arg.index)
+        for arg in kernel.body.block.args
+        if arg.type == type and all(use.operation in same for use in arg.uses)
+    ]
 
 
+#: Kernels that compute a tile of the result from their other operands, then read what follows at its elements only.
+_TILED_ANCHORS = {
+    "conv": ("graph.conv",),
+    "depthwise": ("graph.conv",),
+    "matmul": ("graph.matmul",),
+    "pool": ("graph.pool",),
+}
 _POINTWISE = frozenset({"graph.unary", "graph.binary", "graph.compare", "graph.select", "graph.cast", "graph.gelu"})
 
 
