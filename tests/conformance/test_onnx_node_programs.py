@@ -23,9 +23,6 @@ from vcc.runtime.session import Program
 #: Whose results the standard does not fix, or whose reference needs a package that vcc does without.
 LEFT_OUT = ("bernoulli", "multinomial", "random", "training_dropout", "dropout_random", "image_decoder")
 
-#: Cases that crash: an output without elements has no tile.
-CRASHES = {"test_shape_start_greater_than_end"}
-
 #: The diagnostics that a valid model may end in: what is not supported, and shapes that depend on data.
 ALLOWED = {code.id for code in CODES.values() if code.exit is Exit.UNSUPPORTED} | {"E0104"}
 
@@ -95,11 +92,5 @@ def _is_close(got: np.ndarray[Any, Any], want: np.ndarray[Any, Any]) -> bool:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("op", sorted(cases()))
 def test_the_node_tests_of(op: str):
-    problems = [problem for case in cases()[op] if case.name not in CRASHES and (problem := problem_of(case))]
+    problems = [problem for case in cases()[op] if (problem := problem_of(case))]
     assert not problems, "\n".join(problems)
-
-
-@pytest.mark.xfail(strict=True)
-@pytest.mark.parametrize("name", sorted(CRASHES))
-def test_cases_that_crash(name: str):
-    assert not problem_of(next(case for group in cases().values() for case in group if case.name == name))

@@ -301,7 +301,7 @@ def test_long_chains_of_scalars_take_bounded_time():
     lets = tuple(Let(f"r{i}", "add", (Poly.of(f"r{i - 1}") if i else ONE, ONE)) for i in range(400))
     squares = tuple(Let(f"s{i}", "mul", (Poly.of(f"s{i - 1}") if i else Poly.of(3),) * 2) for i in range(400))
     load = Instr("load", (), {"dst": View("yt", ()), "src": View("x", (), Poly.of("r399") + Poly.of("s399"))})
-    started = time.perf_counter()
+    started = time.process_time()
     found = declared(params=EXAMPLE.params, buffers=EXAMPLE.buffers, body=(*lets, *squares, load))
     assert not found, "C1 is not known yet"
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5

@@ -8,7 +8,7 @@ from xdsl.ir import SSAValue
 
 from vcc.dialects import graph
 from vcc.dialects.graph import shape_of, tensor_of
-from vcc.dialects.weights import numpy_dtype_of
+from vcc.dialects.weights import attribute_array, numpy_dtype_of
 from vcc.passes.graph.lower.constraints import constant, number_tensors
 from vcc.passes.graph.lower.node import Node
 from vcc.passes.graph.lower.registry import lowers
@@ -62,6 +62,6 @@ def lower_constant_of_shape(node: Node) -> SSAValue:
     """One number, repeated to the shape that inference found; by default a float zero."""
     type = node.result_type(0)
     value = node.op.attribute("value")
-    number = np.zeros(1, np.float32) if value is None else np.asarray(value)
+    number = np.zeros(1, np.float32) if value is None else attribute_array(value, node.ctx)
     scalar = node.array(number.reshape(()).astype(numpy_dtype_of(type.element_type)))
     return node.emit(graph.ExpandOp(scalar, tensor_of(node.op.results[0]).get_shape()))
