@@ -66,7 +66,7 @@ PHASES: tuple[Phase, ...] = (
         ),
     ),
     Phase("tile", ("tile-kernels",)),
-    Phase("schedule", ("multi-buffer", "insert-events", "allocate-buffers")),
+    Phase("schedule", ("multi-buffer", "insert-events", "prune-events", "allocate-buffers")),
     Phase("plan", ("order-kernels", "plan-arena", "lower-to-host")),
     Phase("encode"),  # compiler/backend: the module becomes an image
 )

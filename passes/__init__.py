@@ -31,6 +31,7 @@ _PASSES: dict[str, tuple[str, str]] = {
     "tile-kernels": ("vcc.passes.tile.tile_kernels", "TileKernels"),
     "multi-buffer": ("vcc.passes.schedule.multi_buffer", "MultiBuffer"),
     "insert-events": ("vcc.passes.schedule.insert_events", "InsertEvents"),
+    "prune-events": ("vcc.passes.schedule.prune_events", "PruneEvents"),
     "allocate-buffers": ("vcc.passes.schedule.allocate_buffers", "AllocateBuffers"),
     "order-kernels": ("vcc.passes.plan.order_kernels", "OrderKernelsPass"),
     "plan-arena": ("vcc.passes.plan.plan_arena", "PlanArenaPass"),

@@ -1,4 +1,4 @@
-"""Give every buffer an address: the buffers of each memory one after the other, moved to the kernel's top.
+"""Give every buffer an address (see lifetimes.py for which may share bytes) and move it to the kernel's top.
 
 A kernel that needs more than a memory has is an error that names its nodes, the memory and the bytes.
 """
@@ -13,8 +13,8 @@ from xdsl.passes import ModulePass
 
 from vcc.dialects.origin import node_names
 from vcc.dialects.visa import AllocOp, KernelOp, machine_of
+from vcc.passes.schedule.lifetimes import place
 from vcc.runtime.diagnostics import Diagnostic, VccError
-from vcc.runtime.isa.kernel import Memory
 from vcc.runtime.machine.model import Machine
 
 
@@ -35,14 +35,12 @@ class AllocateBuffers(ModulePass):
 
 def allocate(kernel: KernelOp, machine: Machine) -> list[Diagnostic]:
     """Place the buffers of one kernel; what does not fit comes back as diagnostics."""
-    ends: dict[Memory, int] = {}
+    placement = place(kernel)
     top = kernel.body.block
     first = top.first_op
     assert first is not None
     for alloc in [o for o in kernel.walk() if isinstance(o, AllocOp)]:
-        memory = alloc.type.memory
-        alloc.address = IntegerAttr(ends.get(memory, 0), i64)
-        ends[memory] = ends.get(memory, 0) + alloc.type.slot_bytes * alloc.type.slots
+        alloc.address = IntegerAttr(placement.addresses[alloc], i64)
         if alloc is not first:
             alloc.detach()
             top.insert_op_before(alloc, first)
@@ -54,6 +52,6 @@ def allocate(kernel: KernelOp, machine: Machine) -> list[Diagnostic]:
             node=", ".join(node_names(kernel)),
             help=f"choose a target with more {memory.value}",
         )
-        for memory, end in ends.items()
+        for memory, end in placement.ends.items()
         if end > machine.memories[memory]
     ]

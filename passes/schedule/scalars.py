@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from xdsl.dialects import arith, scf
 from xdsl.dialects.builtin import IndexType, IntegerAttr
 from xdsl.ir import Block, BlockArgument, Operation, SSAValue
+from xdsl.traits import is_side_effect_free
 
 from vcc.dialects.visa import ForallOp
 from vcc.runtime.isa.expr import ZERO, Poly
@@ -80,3 +81,29 @@ def materialise(number: Poly, variables: Sequence[SSAValue], block: Block, befor
         assert value is not None
         total = value if total is None else add(arith.AddiOp(total, value))
     return total if total is not None else add(arith.ConstantOp(IntegerAttr(0, IndexType())))
+
+
+def expression(value: SSAValue, names: dict[SSAValue, str]) -> Poly:
+    """What a value is in terms of others that are no sums, products or constants; `names` numbers those."""
+    constant = _constant(value)
+    if constant is not None:
+        return Poly.of(constant)
+    op = value.owner
+    if isinstance(op, arith.AddiOp):
+        return expression(op.lhs, names) + expression(op.rhs, names)
+    if isinstance(op, arith.MuliOp):
+        return expression(op.lhs, names) * expression(op.rhs, names)
+    return Poly.of(names.setdefault(value, str(len(names))))
+
+
+def erase_unused(values: Sequence[SSAValue]) -> None:
+    """Erase the arithmetic that made values which nothing uses any more."""
+    pending = list(values)
+    while pending:
+        op = pending.pop().owner
+        if not isinstance(op, Operation) or op.parent is None or any(result.first_use for result in op.results):
+            continue
+        if is_side_effect_free(op):
+            pending += op.operands
+            op.detach()
+            op.erase()
