@@ -126,7 +126,12 @@ class Fusion:
             is_tainted = any(operand in tainted for operand in op.operands)
             if not uses and not is_tainted:
                 continue
-            if uses and not is_tainted and self._joins(op, shape):
+            if (
+                uses
+                and not is_tainted
+                and self._joins(op, shape)
+                and (kind == "elementwise" or _same_blocks(op, anchor))
+            ):
                 if kind == "elementwise":
                     feeders = self._feeders(op, shape, inside)
                     if len(group) + len(feeders) < LONGEST:
@@ -300,6 +305,13 @@ def _escaping(group: Sequence[Operation]) -> list[Operation]:
     """The operations of a group whose results are used outside it."""
     inside = set(group)
     return [op for op in group if any(use.operation not in inside for result in op.results for use in result.uses)]
+
+
+def _same_blocks(op: Operation, anchor: Operation) -> bool:
+    """Whether an operation after an anchor has no operand in blocks in which the anchor's kernel does not walk."""
+    own = tensor_of(anchor.results[0]).encoding
+    encodings = [tensor_of(value).encoding for value in (*op.operands, op.results[0])]
+    return all(encoding == own for encoding in encodings if isinstance(encoding, Blocked))
 
 
 def takes_number(user: Operation, value: SSAValue) -> bool:

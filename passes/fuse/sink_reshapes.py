@@ -1,9 +1,9 @@
-"""Move reshapes below the elementwise operations after them, so that these meet what computes their operand.
+"""Move reshapes and transposes below the elementwise operations after them, which so meet what makes their operand.
 
     add(reshape(matmul(x, w)), bias)  ->  reshape(add(matmul(x, w), bias))
 
-A reshape costs nothing, but fusion looks at neighbours: between a product and its bias it would make two kernels of
-one. Exporters put reshapes there, and so does the lowering of products whose operands have many axes.
+A reshape costs nothing and a load can transpose, but fusion looks at neighbours: between a product and its bias they
+would make two kernels of one. Exporters put them there, and so does the lowering of products with many axes.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from xdsl.passes import ModulePass
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
 
 from vcc.dialects import graph
-from vcc.dialects.graph.base import shape_of, tensor_of
+from vcc.dialects.graph.base import ints, shape_of, tensor_of
 from vcc.dialects.weights import ConstantOp, constant_array, make_constant
 from vcc.passes.fuse.choose_layouts import ELEMENTWISE
-from vcc.passes.graph.patterns.movement import Identity, ReshapeOfReshape
+from vcc.passes.graph.patterns.movement import Identity, ReshapeOfReshape, TransposeAsReshape, TransposeOfTranspose
 from vcc.passes.rewriting import rewrite
 
 #: What a reshape may be moved away from: the kernels that elementwise operations join.
@@ -34,17 +34,23 @@ PRODUCERS = (
 #: A constant that broadcasts along a part of a merged axis may be copied along it up to this many elements.
 LARGEST = 1 << 16
 
+#: What becomes of views that come to stand one after the other.
+_JOINED = (ReshapeOfReshape(), TransposeOfTranspose(), TransposeAsReshape(), Identity())
+
 Group = tuple[tuple[int, ...], tuple[int, ...]]
 
 
 @dataclass(frozen=True)
 class SinkReshapes(ModulePass):
-    """`f(reshape(x))` becomes `reshape(f(x))` where `f` is elementwise and nothing else uses the reshape or `x`."""
+    """`f(reshape(x))` becomes `reshape(f(x))` where `f` is elementwise and nothing else uses the reshape or `x`.
+
+    So does `f(transpose(x))`.
+    """
 
     name = "sink-reshapes"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        rewrite(op, [ReshapeOfReshape(), Identity(), _Sink(ctx)], pass_name=self.name)
+        rewrite(op, [*_JOINED, _Sink(ctx)], pass_name=self.name)
 
 
 @dataclass
@@ -54,33 +60,63 @@ class _Sink(RewritePattern):
     def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
         if not isinstance(op, ELEMENTWISE):
             return
-        for reshape in (operand.owner for operand in op.operands):
-            if isinstance(reshape, graph.ReshapeOp) and self._moves(reshape, op, rewriter):
+        for view in (operand.owner for operand in op.operands):
+            if isinstance(view, graph.ReshapeOp | graph.TransposeOp) and self._moves(view, op, rewriter):
                 return
 
-    def _moves(self, reshape: graph.ReshapeOp, op: Operation, rewriter: PatternRewriter) -> bool:
-        """Move a reshape below one of its users, if all other operands can be had in the shape before it."""
+    def _moves(self, view: graph.ReshapeOp | graph.TransposeOp, op: Operation, rewriter: PatternRewriter) -> bool:
+        """Move a view below one of its users, if all other operands can be had in the shape before it."""
         result = tensor_of(op.results[0])
-        source, shape = shape_of(reshape.x), shape_of(op.results[0])
-        if not isinstance(reshape.x.owner, PRODUCERS) or shape_of(reshape.result) != shape:
+        source, shape = shape_of(view.x), shape_of(op.results[0])
+        if not _follows_producer(view) or shape_of(view.result) != shape:
             return False
         # What meets another producer here already gains nothing, and might be moved back and forth.
         if any(isinstance(v.owner, PRODUCERS) and shape_of(v) == shape and v.has_one_use() for v in op.operands):
             return False
-        if {use.operation for use in reshape.result.uses} != {op} or not reshape.x.has_one_use():
+        if {use.operation for use in view.result.uses} != {op}:
             return False
-        groups = axis_groups(source, shape)
+        groups = axis_groups(source, shape) if isinstance(view, graph.ReshapeOp) else []
         added, operands = list[Operation](), list[SSAValue]()
         for value in op.operands:
-            new = reshape.x if value is reshape.result else self._reshaped(value, source, shape, groups, added)
+            if value is view.result:
+                new: SSAValue | None = view.x
+            elif isinstance(view, graph.TransposeOp):
+                new = self._transposed(value, ints(view.perm), added)
+            else:
+                new = self._reshaped(value, source, shape, groups, added)
             if new is None:
                 return False
             operands.append(new)
         moved = type(op).create(
             operands=operands, result_types=[TensorType(result.element_type, source)], properties=op.properties
         )
-        rewriter.replace(op, [*added, moved, graph.ReshapeOp(moved.results[0], shape)])
+        again = (
+            graph.TransposeOp(moved.results[0], ints(view.perm))
+            if isinstance(view, graph.TransposeOp)
+            else graph.ReshapeOp(moved.results[0], shape)
+        )
+        rewriter.replace(op, [*added, moved, again])
         return True
+
+    def _transposed(self, value: SSAValue, perm: Sequence[int], added: list[Operation]) -> SSAValue | None:
+        """An operand of an operation as one of the same operation before its axes are permuted."""
+        own, owner = shape_of(value), value.owner
+        if prod(own) == 1:
+            return value
+        inverse = [perm.index(axis) for axis in range(len(perm))]
+        padded = (*(1 for _ in range(len(perm) - len(own))), *own)
+        if isinstance(owner, ConstantOp):
+            array = constant_array(value, self.ctx)
+            if array is None:
+                return None
+            moved = np.ascontiguousarray(array.reshape(padded).transpose(inverse))
+            added.append(make_constant(moved, self.ctx, owner.location))
+            return added[-1].results[0]
+        if padded != own:
+            added.append(graph.ReshapeOp(value, padded))
+            value = added[-1].results[0]
+        added.append(graph.TransposeOp(value, inverse))
+        return added[-1].results[0]
 
     def _reshaped(
         self, value: SSAValue, source: Sequence[int], shape: Sequence[int], groups: Sequence[Group],
@@ -93,6 +129,8 @@ class _Sink(RewritePattern):
         owner = value.owner
         if isinstance(owner, graph.ReshapeOp) and own == tuple(shape) and shape_of(owner.x) == tuple(source):
             return owner.x
+        if isinstance(owner, graph.PadOp | graph.SliceOp | graph.ExpandOp):
+            return None  # where it stands, the load reads through it
         padded = (*(1 for _ in range(len(shape) - len(own))), *own)
         new, full = list(source), list(padded)
         for before, after in groups:
@@ -113,6 +151,18 @@ class _Sink(RewritePattern):
         else:
             return None
         return added[-1].results[0]
+
+
+def _follows_producer(view: Operation) -> bool:
+    """Whether a view, through others, has a producer's result that nothing else uses."""
+    while isinstance(view, graph.ReshapeOp | graph.TransposeOp):
+        if not view.x.has_one_use():
+            return False
+        owner = view.x.owner
+        if not isinstance(owner, Operation):
+            return False
+        view = owner
+    return isinstance(view, PRODUCERS)
 
 
 def axis_groups(before: Sequence[int], after: Sequence[int]) -> list[Group]:

@@ -119,7 +119,7 @@ def _fits(user: Operation, value: SSAValue, chain: Sequence[Operation], splits: 
         return False
     kind = anchor_kind(user)
     if isinstance(tensor_of(chain[-1].operands[0]).encoding, Blocked):
-        return len(chain) == 1 and kind not in (*PRODUCTS, *WINDOWS, "concat")
+        return len(chain) == 1 and (kind in ROWS or (kind is None and splits is not None))
     if isinstance(user, graph.ConcatOp):
         return access.row_stride(user.axis.value.data) is not None
     if kind in WINDOWS and any(interval is not None for interval in access.valid[:2]):
