@@ -56,6 +56,7 @@ class _Encoder:
         self.nodes = _Table()
         self.values: dict[str, Value] = {}
         self.places: dict[host.Place, Ref] = {}
+        self.remarks: list[tuple[int, str]] = []
 
     def image(self) -> Image:
         program = self.program
@@ -91,6 +92,7 @@ class _Encoder:
             plan=plan,
             lower_bound=program.lower_bound,
             machine=self.machine.text,
+            remarks=tuple(self.remarks),
         )
 
     def ref(self, buffer: SSAValue) -> Ref:
@@ -105,6 +107,7 @@ class _Encoder:
         node = sources[0][0] if sources and sources[0] else -1
         taps = tuple(self.value(name.data, type, node) for name, type in zip(op.taps, kernel.tap_types, strict=True))
         args = tuple(self.ref(buffer) for buffer in (*op.inputs, *op.outputs))
+        self.remarks += [(node, remark.data) for remark in op.remarks or ()]
         return Launch(kernel.sym_name.data, args, sources, taps)
 
     def value(self, name: str, type: Attribute, node: int) -> int:

@@ -13,6 +13,7 @@ from xdsl.irdl import (
     ParsePropInAttrDict,
     irdl_op_definition,
     lazy_traits_def,
+    opt_prop_def,
     prop_def,
     var_operand_def,
 )
@@ -39,13 +40,15 @@ class LaunchOp(IRDLOperation):
     """`host.launch @conv_0(%x, %w) -> (%y) {...}`: run a kernel, whose parameters are the inputs, then the outputs.
 
     `sources[i]` names the ONNX nodes that the kernel's source i stands for in this launch, `taps[i]` the ONNX value
-    that its tap i observes ("" for none). An output may lie where an input that dies here lay.
+    that its tap i observes ("" for none). An output may lie where an input that dies here lay. `remarks` tell what
+    fusion did and why.
     """
 
     name = "host.launch"
     kernel = prop_def(SymbolRefAttr)
     sources = prop_def(ArrayAttr[ArrayAttr[StringAttr]])
     taps = prop_def(ArrayAttr[StringAttr])
+    remarks = opt_prop_def(ArrayAttr[StringAttr])
     inputs = var_operand_def(BufferType)
     outputs = var_operand_def(BufferType)
     traits = lazy_traits_def(_in_program)
@@ -61,8 +64,12 @@ class LaunchOp(IRDLOperation):
         outputs: Sequence[SSAValue],
         sources: ArrayAttr[ArrayAttr[StringAttr]],
         taps: ArrayAttr[StringAttr],
+        remarks: ArrayAttr[StringAttr] | None = None,
     ):
-        super().__init__(operands=[inputs, outputs], properties={"kernel": kernel, "sources": sources, "taps": taps})
+        super().__init__(
+            operands=[inputs, outputs],
+            properties={"kernel": kernel, "sources": sources, "taps": taps, "remarks": remarks},
+        )
 
     @property
     def label(self) -> str:

@@ -244,6 +244,7 @@ class LaunchOp(IRDLOperation):
 
     `sources[i]` are the ONNX nodes that the kernel's source i stands for here, `taps[i]` the ONNX value that its tap i
     observes ("" for none). `inplace` has pairs (result, operand) that may share memory if the operand dies here.
+    `remarks` tell what fusion did and why, as those of `graph.kernel`.
     """
 
     name = "visa.launch"
@@ -251,6 +252,7 @@ class LaunchOp(IRDLOperation):
     sources = prop_def(ArrayAttr[ArrayAttr[StringAttr]])
     taps = prop_def(ArrayAttr[StringAttr])
     inplace = opt_prop_def(ArrayAttr[DenseArrayBase[IntegerType]])
+    remarks = opt_prop_def(ArrayAttr[StringAttr])
     inputs = var_operand_def(AnyAttr())
     outputs = var_result_def(AnyAttr())
     irdl_options = (ParsePropInAttrDict(),)
@@ -264,6 +266,7 @@ class LaunchOp(IRDLOperation):
         sources: Sequence[Sequence[str]],
         taps: Sequence[str],
         inplace: Sequence[tuple[int, int]] = (),
+        remarks: ArrayAttr[StringAttr] | None = None,
     ):
         super().__init__(
             operands=[inputs],
@@ -273,6 +276,7 @@ class LaunchOp(IRDLOperation):
                 "sources": ArrayAttr([ArrayAttr(map(StringAttr, names)) for names in sources]),
                 "taps": ArrayAttr(map(StringAttr, taps)),
                 "inplace": ArrayAttr([DenseArrayBase.from_list(i64, list(p)) for p in inplace]) if inplace else None,
+                "remarks": remarks,
             },
         )
 

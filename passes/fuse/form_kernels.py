@@ -20,6 +20,7 @@ from xdsl.passes import ModulePass
 from vcc.dialects import graph
 from vcc.dialects.graph.attributes import Blocked
 from vcc.dialects.graph.base import shape_of, tensor_of
+from vcc.dialects.host import tensor_bytes
 from vcc.dialects.origin import fuse_locations, set_value_names, value_names
 from vcc.dialects.weights import ConstantOp
 from vcc.passes.fuse.choose_layouts import ELEMENTWISE
@@ -148,7 +149,10 @@ class Fusion:
             group.pop()
         if len(group) < whole and not stop:
             stop = "a value in between is used elsewhere"
-        fused = f"fused {len(group) - 1} elementwise operations" if len(group) > 1 else "fused nothing"
+        fused = "fused nothing"
+        if len(group) > 1:
+            saved = 2 * sum(tensor_bytes(tensor_of(op.results[0])) for op in group[:-1])
+            fused = f"fused {len(group) - 1} elementwise operations, which saves {saved} bytes of traffic"
         if kind in STORE_TRANSPOSED and (views := stored_views(group[-1])):
             group += views
             fused, stop = f"{fused}; stores the result transposed", ""

@@ -131,7 +131,7 @@ class _Lowering:
         inputs = [self._buffer(operand) for operand in op.operands]
         outputs = [self.buffers[result] for result in op.results]
         if isinstance(op, LaunchOp):
-            step = host.LaunchOp(op.kernel, inputs, outputs, op.sources, op.taps)
+            step = host.LaunchOp(op.kernel, inputs, outputs, op.sources, op.taps, op.remarks)
         else:
             step = _call(op, inputs, outputs)
         step.location = op.location

@@ -183,6 +183,7 @@ def replace_by_launch(
         [node_names(op) for op in ops],
         [value_names(op.results[0])[0] for op in observed],
         in_place_pairs(kernel),
+        kernel.remarks,
     )
     launch.location = fuse_locations(kernel, *ops)
     names = [value_names(result) for result in kernel.results]

@@ -43,7 +43,7 @@ def _inspect_image(args: argparse.Namespace, image: Image) -> None:
     from vcc.tools.verbs.objdump_verb import headers, print_headers
 
     found = headers(image)
-    remarks = [(image.nodes[node], text) for node, text in image.remarks]
+    remarks = [(image.nodes[node] if node >= 0 else "", text) for node, text in image.remarks]
     if args.format == "json":
         plan = [asdict(row) for row in image.plan]
         print_json("inspect", {"kind": "vbin", **found, "nodes": image.nodes, "plan": plan, "remarks": remarks})

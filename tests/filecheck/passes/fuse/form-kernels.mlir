@@ -6,7 +6,7 @@
 // CHECK: %c = graph.kernel %x, %w {kind = "conv", remarks = ["fused nothing; stopped: graph.conv is not elementwise"]} : (tensor<1x16x4x4xf32>, tensor<16x16x1x1xf32>) -> tensor<1x16x4x4xf32> {
 // CHECK: %c_1 = graph.conv %0, %1 {pads = array<i64: 0, 0, 0, 0>, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, group = 1 : i64} : (tensor<1x16x4x4xf32>, tensor<16x16x1x1xf32>) -> tensor<1x16x4x4xf32>
 // CHECK: graph.yield %c_1 : tensor<1x16x4x4xf32>
-// CHECK: %r = graph.kernel %c, %w {kind = "conv", remarks = ["fused 2 elementwise operations; stopped: it is a result of the model"]} : (tensor<1x16x4x4xf32>, tensor<16x16x1x1xf32>) -> tensor<1x16x4x4xf32> {
+// CHECK: %r = graph.kernel %c, %w {kind = "conv", remarks = ["fused 2 elementwise operations, which saves 4096 bytes of traffic; stopped: it is a result of the model"]} : (tensor<1x16x4x4xf32>, tensor<16x16x1x1xf32>) -> tensor<1x16x4x4xf32> {
 // CHECK: %d = graph.conv %0, %1 {pads = array<i64: 0, 0, 0, 0>, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, group = 1 : i64} : (tensor<1x16x4x4xf32>, tensor<16x16x1x1xf32>) -> tensor<1x16x4x4xf32>
 // CHECK: %s = graph.binary add %d, %0 : (tensor<1x16x4x4xf32>, tensor<1x16x4x4xf32>) -> tensor<1x16x4x4xf32>
 // CHECK: %r_1 = graph.unary relu %s : (tensor<1x16x4x4xf32>) -> tensor<1x16x4x4xf32>
