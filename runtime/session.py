@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
 from vcc.runtime.binary.image import Image
-from vcc.runtime.diagnostics import error
+from vcc.runtime.diagnostics import VccError, error
 from vcc.runtime.host.engine import Engine
 from vcc.runtime.host.executor import Executor
 from vcc.runtime.host.feeds import Feeds
@@ -18,25 +19,14 @@ from vcc.runtime.isa.host import TensorSpec
 
 if TYPE_CHECKING:
     from vcc.runtime.interpreter.stats import Stats
+    from vcc.runtime.native.engine import NativeKernel
+    from vcc.runtime.native.program import NativeProgram
 
 Array = NDArray[Any]
 
 
-def _interpreter(image: Image, threads: int | None) -> Engine:
-    from vcc.runtime.interpreter.engine import InterpreterEngine
-
-    return InterpreterEngine(image)
-
-
-def _native(image: Image, threads: int | None) -> Engine:
-    from vcc.runtime.native.engine import NativeEngine
-
-    return NativeEngine(threads or os.cpu_count() or 1)
-
-
-#: Engines by name: each makes an engine for one image, which uses at most so many threads (None: its own choice).
-ENGINES: dict[str, Callable[[Image, int | None], Engine]] = {"interpreter": _interpreter, "native": _native}
-DEFAULT_ENGINE = "interpreter"
+#: The engines: native code, and the interpreter, which is the meaning of a program.
+ENGINES = ("native", "interpreter")
 
 
 def load(path: str | Path) -> Program:
@@ -55,7 +45,10 @@ class Program:
     def __init__(self, image: Image):
         self.image = image
         self._executor = Executor(image)
-        self._engines: dict[tuple[str, int | None], Engine] = {}
+        self._interpreter: Engine | None = None
+        self._compiled: dict[str, NativeKernel] = {}  # shared by the native programs for any number of threads
+        self._native: dict[int, NativeProgram] = {}
+        self._default = ""
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
@@ -79,7 +72,31 @@ class Program:
         Inputs are never modified; outputs are fresh arrays unless `out` gives some of the right shapes and dtypes.
         Raises VccError: E0105 for unsuitable arrays, E0202 for an unknown engine, E0401 and E0402 for traps.
         """
-        return self._executor.run(feeds, self._engine(engine or DEFAULT_ENGINE, threads), out)
+        chosen = engine or self.engine
+        if chosen == "native":
+            return self._natively(threads or os.cpu_count() or 1).run(feeds, out)
+        if chosen != "interpreter":
+            raise error("E0202", f"unknown engine '{engine}'; there are: {', '.join(sorted(ENGINES))}")
+        if self._interpreter is None:
+            from vcc.runtime.interpreter.engine import InterpreterEngine
+
+            self._interpreter = InterpreterEngine(self.image)
+        return self._executor.run(feeds, self._interpreter, out)
+
+    @property
+    def engine(self) -> str:
+        """The engine that `run` uses if none is asked for: native, or where that cannot be, the interpreter.
+
+        Warns once, saying why, if it is the interpreter. Compiles the kernels.
+        """
+        if not self._default:
+            try:
+                self._natively(os.cpu_count() or 1)
+                self._default = "native"
+            except (ImportError, VccError) as failure:
+                warnings.warn(f"vcc runs this on the interpreter, which is slow: {failure}", stacklevel=3)
+                self._default = "interpreter"
+        return self._default
 
     def stats(self, feeds: Feeds) -> Stats:
         """What a run on the interpreter does: instructions, multiply-adds, elements and bytes."""
@@ -107,10 +124,9 @@ class Program:
 
         save(self.image, path)
 
-    def _engine(self, name: str, threads: int | None) -> Engine:
-        if name not in ENGINES:
-            raise error("E0202", f"unknown engine '{name}'; there are: {', '.join(sorted(ENGINES))}")
-        key = (name, threads)
-        if key not in self._engines:
-            self._engines[key] = ENGINES[name](self.image, threads)
-        return self._engines[key]
+    def _natively(self, threads: int) -> NativeProgram:
+        from vcc.runtime.native.program import NativeProgram
+
+        if threads not in self._native:
+            self._native[threads] = NativeProgram(self.image, threads, self._compiled)
+        return self._native[threads]

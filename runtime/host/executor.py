@@ -52,17 +52,18 @@ class Executor:
         if engine.poisons:
             for memory in (arena, *map(_bytes, outputs)):
                 memory.fill(GARBAGE)
-        places = _Memory(inputs, [constant.data for constant in self._image.constants], outputs, arena)
+        places = Memory(inputs, [constant.data for constant in self._image.constants], outputs, arena)
         for number, step in enumerate(host.steps):
             if isinstance(step, Launch):
                 kernel = self._kernels[step.kernel]
                 engine.launch(kernel, places.arguments(kernel, step), step, number)
             else:
-                self._call(number, step, places, observer)
+                self.call(number, step, places, observer)
         self._spare.append(arena)
         return outputs
 
-    def _call(self, number: int, call: HostCall, memory: _Memory, observer: HostObserver | None) -> None:
+    def call(self, number: int, call: HostCall, memory: Memory, observer: HostObserver | None = None) -> None:
+        """One host call, step `number` of the program."""
         if number not in self._operators:
             nodes = self._image.nodes
             self._operators[number] = HostOperator(call, ", ".join(nodes[i] for i in call.sources))
@@ -76,7 +77,7 @@ class Executor:
                 observer(value, result)
 
 
-class _Memory:
+class Memory:
     """The bytes behind every Ref of one run."""
 
     def __init__(

@@ -35,14 +35,11 @@ def translate(kernel: Kernel, cpu: Cpu | None = None) -> str:
     return Translator(kernel, cpu or host_cpu()).run()
 
 
-class NativeKernel:
-    """A kernel ready to run; may be launched from several threads at once."""
+class MachineCode:
+    """A module's functions as machine code, which lives as long as this object."""
 
-    def __init__(self, kernel: Kernel, cpu: Cpu):
-        self.kernel = kernel
-        translator = Translator(kernel, cpu)
-        module = llvm.parse_assembly(translator.run())
-        self._traps, self._bytes = translator.e.traps, translator.scratch_bytes
+    def __init__(self, text: str, cpu: Cpu):
+        module = llvm.parse_assembly(text)
         machine = llvm.Target.from_default_triple().create_target_machine(cpu=cpu.name, features=cpu.features, opt=3)
         options = llvm.create_pipeline_tuning_options(speed_level=2)
         options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = False
@@ -50,19 +47,39 @@ class NativeKernel:
         builder.getModulePassManager().run(module, builder)
         self._code = llvm.create_mcjit_compiler(module, machine)
         self._code.finalize_object()
+
+    def address(self, name: str) -> int:
+        """Where a function starts."""
+        return self._code.get_function_address(name)
+
+
+class NativeKernel:
+    """A kernel ready to run; may be launched from several threads at once.
+
+    `traps` are the messages that its results stand for, `scratch_bytes` what its on-chip memories take; `parallel` says
+    whether its work can be divided.
+    """
+
+    def __init__(self, kernel: Kernel, cpu: Cpu):
+        self.kernel = kernel
+        translator = Translator(kernel, cpu)
+        self._code = MachineCode(translator.run(), cpu)
+        self.traps, self.scratch_bytes = translator.e.traps, translator.scratch_bytes
+        self.parallel = any(isinstance(s, Forall) for s in kernel.body)
         self._kinds = [ctypes.c_void_p if isinstance(p, TensorParam) else ctypes.c_int64 for p in kernel.params]
         kind = ctypes.CFUNCTYPE(ctypes.c_int32, *self._kinds, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
-        self._function = kind(self._code.get_function_address("kernel"))
+        self.address = self._code.address("kernel")
+        self._function = kind(self.address)
         self._local = threading.local()
 
     def _run(self, values: Sequence[ctypes.c_void_p | ctypes.c_int64], part: int, parts: int) -> None:
         """Runs one part in this thread, on its own on-chip memories."""
         if not hasattr(self._local, "memory"):
-            self._local.memory = aligned(self._bytes)
+            self._local.memory = aligned(self.scratch_bytes)
             self._local.scratch = self._local.memory.ctypes.data
         trap = self._function(*values, self._local.scratch, part, parts)
         if trap:
-            raise error("E0401", f"{self.kernel.name}: {self._traps[trap - 1]}")
+            raise error("E0401", f"{self.kernel.name}: {self.traps[trap - 1]}")
 
     def bind(self, args: Mapping[str, Argument], threads: int = 1) -> Callable[[], None]:
         """Checks arguments; the result runs the kernel on them, as often as called. Raises VccError (E0105, E0401)."""
@@ -76,7 +93,7 @@ class NativeKernel:
         arrays |= {name: array.copy() for name, array in overlap.items()}  # the code takes inputs and outputs as apart
         found = [arrays[p.name].ctypes.data if p.name in arrays else scalars[p.name] for p in self.kernel.params]
         values = [kind(value) for kind, value in zip(self._kinds, found, strict=True)]
-        parts = threads if any(isinstance(s, Forall) for s in self.kernel.body) else 1
+        parts = threads if self.parallel else 1
 
         def run() -> None:
             for name, array in overlap.items():

@@ -13,7 +13,7 @@ from random_instructions import COMPUTING, draw_case, first_dtypes, numbers, sur
 from vcc.runtime.interpreter.kernel import run_kernel
 from vcc.runtime.isa.dtypes import BY_NAME, DType
 from vcc.runtime.isa.expr import ONE, ZERO, Poly
-from vcc.runtime.isa.kernel import Buffer, Dim, Instr, Kernel, Memory, Role, Statement, TensorParam, View
+from vcc.runtime.isa.kernel import Buffer, Dim, Instr, Kernel, Memory, Operand, Role, Statement, TensorParam, View
 from vcc.runtime.isa.table import OPS, Numeric, Op, Same
 from vcc.runtime.native.emit import Cpu
 from vcc.runtime.native.engine import compile_kernel
@@ -69,10 +69,12 @@ def row_kernel(op: Op, dtypes: dict[str, DType], attrs: dict[str, Any]) -> Kerne
     body: list[Statement] = []
     for name in dtypes:
         if name != "dst":
-            views = {"dst": View(name, (ONE,)), "src": View(f"{name}_gm", (ONE,))}
+            views: dict[str, Operand] = {"dst": View(name, (ONE,)), "src": View(f"{name}_gm", (ONE,))}
             body.append(Instr("load", (Dim("i", size, LENGTH),), views))
-    views = {name: View(name, (ZERO if name == "dst" and role is Role.REDUCE else ONE,)) for name in dtypes}
-    body.append(Instr(op.name, (Dim("i", size, LENGTH, role),), {**views}, attrs))
+    operands: dict[str, Operand] = {
+        name: View(name, (ZERO if name == "dst" and role is Role.REDUCE else ONE,)) for name in dtypes
+    }
+    body.append(Instr(op.name, (Dim("i", size, LENGTH, role),), operands, attrs))
     count = 1 if role is Role.REDUCE else LENGTH
     body.append(Instr("store", (Dim("i", Poly.of(count), count),),
                       {"dst": View("result", (ONE,)), "src": View("dst", (ONE,))}))  # fmt: skip

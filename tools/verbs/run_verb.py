@@ -46,7 +46,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run."""
     from vcc.compiler.files import check_folder
-    from vcc.runtime.session import DEFAULT_ENGINE
     from vcc.tools.feeds import as_declared, parse_seed, random_feeds, read_feeds
     from vcc.tools.output import print_json
     from vcc.tools.programs import program_for
@@ -61,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     feeds = as_declared(feeds, program.inputs)
     if seed is not None:
         feeds = random_feeds(program.inputs, seed, feeds)
-    engine = args.engine or ("interpreter" if args.stats or args.sanitize or order is not None else DEFAULT_ENGINE)
+    engine = args.engine or ("interpreter" if args.stats or args.sanitize or order is not None else program.engine)
     start = time.perf_counter()
     outputs, stats = _execute(program, feeds, args, order)
     seconds = time.perf_counter() - start

@@ -1,0 +1,164 @@
+"""One function that makes all launches between two host calls, so that a run enters native code once.
+
+Every thread runs it, each its part of every kernel, and the threads meet between kernels of which one is divided. A
+kernel that is not divided is run by the thread with part 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vcc.runtime.isa.host import Ref, Space
+
+#: Results are a launch's number times this plus its trap.
+TRAPS = 4096
+#: Words of the memory that the threads of a run share: threads that arrived, meetings so far, a trap, and the verdict:
+#: the trap as the last to arrive saw it, so that either all threads leave at a meeting or none does.
+SHARED_BYTES = 3 * 64
+
+#: Threads spin for a while, then let others run: a launch takes microseconds, but cores may be fewer than threads.
+MEETING = """
+declare i32 @sched_yield()
+define internal i1 @meet(ptr %shared, i64 %parts) nounwind {
+entry:
+  %meetings = getelementptr i8, ptr %shared, i64 64
+  %verdict = getelementptr i8, ptr %shared, i64 136
+  %now = load atomic i64, ptr %meetings acquire, align 8
+  %before = atomicrmw add ptr %shared, i64 1 acq_rel
+  %count = add i64 %before, 1
+  %last = icmp eq i64 %count, %parts
+  br i1 %last, label %open, label %spin
+open:
+  %trap = getelementptr i8, ptr %shared, i64 128
+  %found = load atomic i64, ptr %trap acquire, align 8
+  store atomic i64 %found, ptr %verdict monotonic, align 8
+  store atomic i64 0, ptr %shared monotonic, align 8
+  %next = add i64 %now, 1
+  store atomic i64 %next, ptr %meetings release, align 8
+  br label %leave
+spin:
+  %turn = phi i64 [0, %entry], [%more, %again], [0, %sleep]
+  %seen = load atomic i64, ptr %meetings acquire, align 8
+  %same = icmp eq i64 %seen, %now
+  br i1 %same, label %wait, label %leave
+wait:
+  %more = add i64 %turn, 1
+  %long = icmp sgt i64 %turn, 4000
+  br i1 %long, label %sleep, label %again
+again:
+  br label %spin
+sleep:
+  call i32 @sched_yield()
+  br label %spin
+leave:
+  %stop = load atomic i64, ptr %verdict acquire, align 8
+  %bad = icmp ne i64 %stop, 0
+  ret i1 %bad
+}
+"""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One launch: the kernel's address in memory, its arguments, whether its work is divided.
+
+    `copies` are inputs that overlap an output: argument number, bytes, and where in the copies' memory they go.
+    """
+
+    address: int
+    args: tuple[Ref | int, ...]
+    divided: bool
+    copies: tuple[tuple[int, int, int], ...] = ()
+
+
+def driver(calls: Sequence[Call]) -> str:
+    """LLVM IR of `i64 run(inputs, outputs, constants, arena, copies, scratch, shared, part, parts)`.
+
+    The first three are tables of addresses. The result is 0, or `TRAPS` times the launch's index here plus its trap.
+    """
+    lines = [MEETING, "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)"]
+    lines += ["define i64 @run(ptr %input, ptr %output, ptr %const, ptr %arena, ptr %copies, ptr %scratch,"]
+    lines += ["    ptr %shared, i64 %part, i64 %parts) nounwind {", "entry:"]
+    lines += ["  %trap = getelementptr i8, ptr %shared, i64 128", "  %first = icmp eq i64 %part, 0"]
+    open_work = False  # whether some thread may still be at work on what the next launch needs
+    for number, call in enumerate(calls):
+        if number and (call.divided or open_work or call.copies):
+            lines += _meet(f"before{number}")
+        if call.copies and call.divided:
+            lines += _only_first(number, "copy", _copies(number, call)) + _meet(f"copied{number}")
+            lines += _launch(number, call)
+        elif call.divided:
+            lines += _launch(number, call)
+        else:
+            lines += _only_first(number, "run", _copies(number, call) + _launch(number, call))
+        open_work = call.divided
+    lines += _meet("end")
+    return "\n".join(
+        [*lines, "  br label %stop", "stop:", "  %result = load i64, ptr %trap", "  ret i64 %result", "}\n"]
+    )
+
+
+def _meet(name: str) -> list[str]:
+    return [
+        f"  %bad.{name} = call i1 @meet(ptr %shared, i64 %parts)",
+        f"  br i1 %bad.{name}, label %stop, label %go.{name}",
+        f"go.{name}:",
+    ]
+
+
+def _only_first(number: int, what: str, body: list[str]) -> list[str]:
+    start, done = f"{what}{number}", f"{what}.done{number}"
+    return [f"  br i1 %first, label %{start}, label %{done}", f"{start}:", *body, f"  br label %{done}", f"{done}:"]
+
+
+def _pointer(name: str, ref: Ref) -> list[str]:
+    if ref.space is Space.ARENA:
+        return [f"  {name} = getelementptr i8, ptr %arena, i64 {ref.offset}"]
+    return [
+        f"  {name}.entry = getelementptr ptr, ptr %{ref.space}, i64 {ref.index}",
+        f"  {name}.start = load ptr, ptr {name}.entry",
+        f"  {name} = getelementptr i8, ptr {name}.start, i64 {ref.offset}",
+    ]
+
+
+def _copies(number: int, call: Call) -> list[str]:
+    lines: list[str] = []
+    for position, nbytes, offset in call.copies:
+        ref, name = call.args[position], f"%from.{number}.{position}"
+        assert isinstance(ref, Ref)
+        to = f"%to.{number}.{position}"
+        lines += [*_pointer(name, ref), f"  {to} = getelementptr i8, ptr %copies, i64 {offset}"]
+        lines += [f"  call void @llvm.memcpy.p0.p0.i64(ptr {to}, ptr {name}, i64 {nbytes}, i1 false)"]
+    return lines
+
+
+def _launch(number: int, call: Call) -> list[str]:
+    lines: list[str] = []
+    args: list[str] = []
+    moved = {position: offset for position, _, offset in call.copies}
+    for position, arg in enumerate(call.args):
+        name = f"%arg.{number}.{position}"
+        if isinstance(arg, int):
+            args.append(f"i64 {arg}")
+            continue
+        lines += (
+            [f"  {name} = getelementptr i8, ptr %copies, i64 {moved[position]}"]
+            if position in moved
+            else _pointer(name, arg)
+        )
+        args.append(f"ptr {name}")
+    share = "i64 %part, i64 %parts" if call.divided else "i64 0, i64 1"
+    result = f"%result.{number}"
+    return [
+        *lines,
+        f"  {result} = call i32 inttoptr (i64 {call.address} to ptr)({', '.join([*args, 'ptr %scratch', share])})",
+        f"  %wrong.{number} = icmp ne i32 {result}, 0",
+        f"  br i1 %wrong.{number}, label %trapped.{number}, label %fine.{number}",
+        f"trapped.{number}:",
+        f"  %word.{number} = zext i32 {result} to i64",
+        f"  %report.{number} = add i64 %word.{number}, {TRAPS * number}",
+        f"  store atomic i64 %report.{number}, ptr %trap release, align 8",
+        f"  br label %fine.{number}",
+        f"fine.{number}:",
+    ]
