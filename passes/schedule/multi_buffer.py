@@ -1,52 +1,89 @@
-"""Give buffers that two pipes share several slots, so that one pipe can fill the next while another reads the last.
+"""Give buffers that pipes hand to each other slots, so that one pipe fills the next while others read the last.
 
-A buffer is worth it if it lives in a loop and different pipes touch it. Slots are taken as long as the memory has
-room, loads first: they hide the latency of global memory.
+How many is a matter of cost. Of the pipes that touch a buffer in a loop, one is the slowest. It never waits if the
+slots that it does not work on last as long as any other needs to come round again: that other's share of an
+iteration, and what else it has to do between two runs of the loop. That is two slots where the times of iterations are
+alike, and more where loads have to run ahead of a tile's end. A core that runs the loop's body once needs one.
+
+Every buffer gets its second slot before any gets a third, as long as the memory has room, loads first: they hide the
+latency of global memory.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import SSAValue
+from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
 
 from vcc.dialects.visa import AllocOp, InstrOp, KernelOp, machine_of
 from vcc.dialects.visa.instruction import instruction_op
+from vcc.passes.schedule.cycles import iterations, pipe_cycles
+from vcc.passes.schedule.lifetimes import pipes_of, place
 from vcc.passes.schedule.scalars import enclosing_loops, iteration_number
 from vcc.runtime.isa.expr import Poly
-from vcc.runtime.isa.kernel import Memory, Pipe, View
+from vcc.runtime.isa.kernel import Pipe, View
+from vcc.runtime.machine.model import Machine
+
+#: More slots than this only take memory: no pipe runs that far ahead for long.
+MOST_SLOTS = 4
 
 
 @dataclass(frozen=True)
 class MultiBuffer(ModulePass):
-    """Several slots for buffers that pipes hand to each other; `slots` is how many."""
+    """Several slots for buffers that pipes hand to each other: `slots` of them, by default as many as pay."""
 
     name = "multi-buffer"
 
-    slots: int = 2
+    slots: int = 0
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         machine = machine_of(ctx)
         for kernel in [o for o in op.walk() if isinstance(o, KernelOp)]:
-            allocs = [o for o in kernel.walk() if isinstance(o, AllocOp)]
-            used: dict[Memory, int] = {}
-            for alloc in allocs:
-                used[alloc.type.memory] = used.get(alloc.type.memory, 0) + alloc.type.slot_bytes
-            for alloc in sorted(allocs, key=_urgency, reverse=True):
-                more = alloc.type.slot_bytes * (self.slots - 1)
-                memory = alloc.type.memory
-                if _urgency(alloc) and used[memory] + more <= machine.memories[memory]:
-                    used[memory] += more
-                    give_slots(alloc, self.slots)
+            for alloc, slots in choose_slots(kernel, machine, self.slots).items():
+                if slots > 1:
+                    give_slots(alloc, slots)
 
 
-def pipes_of(buffer: SSAValue) -> set[Pipe]:
-    """The pipes of all instructions that touch a buffer."""
-    return {use.operation.row.pipe for use in buffer.uses if isinstance(use.operation, InstrOp)}
+def choose_slots(kernel: KernelOp, machine: Machine, slots: int) -> dict[AllocOp, int]:
+    """How many slots each buffer gets; at most `slots` if that is not 0."""
+    allocs = [o for o in kernel.walk() if isinstance(o, AllocOp) and _urgency(o)]
+    allocs.sort(key=_urgency, reverse=True)
+    wanted = {alloc: slots or profitable_slots(alloc, machine) for alloc in allocs}
+    chosen = dict.fromkeys(allocs, 1)
+    used = dict(place(kernel).ends)
+    for count in range(2, max(wanted.values(), default=1) + 1):
+        for alloc in allocs:
+            memory, more = alloc.type.memory, alloc.type.slot_bytes
+            if chosen[alloc] + 1 == count <= wanted[alloc] and used[memory] + more <= machine.memories[memory]:
+                used[memory] += more
+                chosen[alloc] = count
+    return chosen
+
+
+def profitable_slots(alloc: AllocOp, machine: Machine) -> int:
+    """The number of slots with which the slowest of the pipes that touch a buffer does not wait for the others."""
+    block = alloc.parent_block()
+    assert block is not None
+    loops = enclosing_loops(block)
+    rounds = iterations(machine, loops)
+    busy = pipe_cycles(machine, block.ops)
+    slow, *others = sorted(pipes_of(alloc.buffer), key=busy.__getitem__, reverse=True)
+    pauses = [pipe_cycles(machine, _around(inner, outer)) for outer, inner in pairwise(loops)]
+    away = max(busy[pipe] + sum(pause[pipe] for pause in pauses) for pipe in others)
+    slots = min(MOST_SLOTS, 1 + max(1, -(-away // max(1, busy[slow]))))
+    return slots if rounds is None else min(slots, max(1, rounds))
+
+
+def _around(inner: Operation, outer: Operation) -> list[Operation]:
+    """The operations of an outer loop's body other than the one that holds an inner loop."""
+    block = outer.regions[0].block
+    nest = block.find_ancestor_op_in_block(inner)
+    return [op for op in block.ops if op is not nest]
 
 
 def _urgency(alloc: AllocOp) -> int:
