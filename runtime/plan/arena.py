@@ -15,8 +15,8 @@ from vcc.runtime.plan.search import best_placement
 #: Bytes to which every buffer of the arena is aligned: a cache line, and the widest vector.
 ALIGNMENT = 64
 
-#: Moves of the exact search when greedy placements miss the bound: at most about 10 s for hundreds of buffers.
-EFFORT = 200_000
+#: Moves of the exact search when greedy placements miss the bound: at most about 15 s for hundreds of buffers.
+EFFORT = 400_000
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ _MAX_PLACEMENTS = 200
 #: Moves of a first exact search, before the climbs: it finds the easy ones among the perfect packings.
 _FIRST_LOOK = 5_000
 #: The exact search gets its whole effort only if at least this part of the bound can be won.
-_WHOLE_GAIN = 0.05
+_WHOLE_GAIN = 0.1
 #: The part of its effort that it spends at the bound; the rest goes to capacities above it.
 _AT_BOUND = 0.7
 #: How many capacities above the bound are tried at most, each halfway between what failed and what is known.
