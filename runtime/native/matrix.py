@@ -20,6 +20,20 @@ def view(instr: Instr, role: str) -> View:
     return found
 
 
+def free_dims(instr: Instr) -> list[int]:
+    """The dimensions of a product that its result has."""
+    return [i for i, dim in enumerate(instr.domain) if dim.role is not Role.K and dim.size != ONE]
+
+
+def lane_choices(instr: Instr) -> dict[tuple[View, View], list[int]]:
+    """For each order of the two inputs the dimensions along which the first and the sums are vectors."""
+    dst, b, a = view(instr, "dst"), view(instr, "b"), view(instr, "a")
+    return {
+        (v, w): [i for i in free_dims(instr) if (v.strides[i], w.strides[i], dst.strides[i]) == (ONE, ZERO, ONE)]
+        for v, w in ((b, a), (a, b))
+    }
+
+
 class Product:
     """One `mmad`; `around` is the reduce loop whose sum it forms, `drain` what becomes of the sum, where known."""
 
@@ -27,9 +41,8 @@ class Product:
         self.f, self.e, self.instr, self.around, self.drain = frame, frame.e, instr, around, drain
         self.dst, self.fast, self.slow = view(instr, "dst"), view(instr, "b"), view(instr, "a")
         dims = instr.domain
-        free = [i for i, dim in enumerate(dims) if dim.role is not Role.K and dim.size != ONE]
-        dense = {(v, w): [i for i in free if (v.strides[i], w.strides[i], self.dst.strides[i]) == (ONE, ZERO, ONE)]
-                 for v, w in ((self.fast, self.slow), (self.slow, self.fast))}  # fmt: skip
+        free = free_dims(instr)
+        dense = lane_choices(instr)
         found = next((pair for pair, lanes in dense.items() if lanes), None)
         self.lane = dense[found][0] if found else None
         self.fast, self.slow = found or (self.fast, self.slow)
@@ -157,6 +170,16 @@ def matching(mmad: Instr, drain: Instr) -> dict[int, int] | None:
             order[i] = alike[0]
             left.remove(alike[0])
     return order if not left and (sums.buffer, sums.base, sums.slot) == (src.buffer, src.base, src.slot) else None
+
+
+def in_lanes(mmad: Instr, drain: Instr) -> bool:
+    """Whether the drain's other operands and result can be read and written as vectors along the product's lanes."""
+    lane = next((lanes[0] for lanes in lane_choices(mmad).values() if lanes), None)
+    order = matching(mmad, drain)
+    if lane is None or order is None:
+        return True
+    strides = {role: v.strides[order[lane]] for role, v in drain.views() if role != "src"}
+    return strides.pop("dst") == ONE and all(stride in (ZERO, ONE) for stride in strides.values())
 
 
 def accumulation(loop: Loop) -> Instr | None:

@@ -13,7 +13,7 @@ from vcc.runtime.native.compose import Composer
 from vcc.runtime.native.emit import Cpu, Emitter, Val, unsupported
 from vcc.runtime.native.frame import Frame
 from vcc.runtime.native.indexed import Indexed
-from vcc.runtime.native.matrix import Product, accumulation, matching, view
+from vcc.runtime.native.matrix import Product, accumulation, in_lanes, matching, view
 from vcc.runtime.native.rows import Order, RunningSum
 from vcc.runtime.native.vector import Chain
 
@@ -128,7 +128,13 @@ class Translator:
             drain = following[0] if following else None
             fused = isinstance(drain, Instr) and drain.op == "drain" and drain.when is None
             alone = self.f.reads[view(instr, "dst").buffer] == 2  # by the product itself, which may add, and the drain
-            if not isinstance(drain, Instr) or not fused or not alone or matching(instr, drain) is None:
+            if (
+                not isinstance(drain, Instr)
+                or not fused
+                or not alone
+                or matching(instr, drain) is None
+                or not in_lanes(instr, drain)
+            ):
                 drain = None
             self.guarded([instr, drain] if drain else [instr], Product(self.f, instr, loop, drain).emit)
             following[:] = following[1:] if drain else following
