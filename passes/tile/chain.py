@@ -177,6 +177,7 @@ def plan_chain(
         plan.home[value] = plan.add(dtype, full)
         own[plan.home[value]] = writable
     last = {operand: op for op in ops for operand in op.operands}
+    done: list[Operation] = []
     for op in ops:
         operands: list[tuple[str, int | Immediate]] = []
         for role, value in zip(ELEMENTWISE[type(op)], op.operands, strict=True):
@@ -196,8 +197,11 @@ def plan_chain(
         parts = composite_parts(op)
         dst = None if parts else _reusable(op, plan, own, last, dtype, full, results)
         if dst is None:
+            dst = _dead_temporary(plan, done, last, dtype, results)
+        if dst is None:
             dst = plan.add(dtype, full)
             own[dst] = True
+        done.append(op)
         plan.home[op.results[0]] = dst
         plan.steps += _composite(op, parts, dst, operands) if parts else [Step(op, mnemonic(op), dst, tuple(operands))]
     for value in results:
@@ -238,6 +242,26 @@ def _reusable(
         if plan.buffers[buffer].dtype == dtype and plan.buffers[buffer].spans == full:
             return buffer
     return None
+
+
+def _dead_temporary(
+    plan: ChainPlan,
+    done: Sequence[Operation],
+    last: Mapping[SSAValue, Operation],
+    dtype: DType,
+    results: Sequence[SSAValue],
+) -> int | None:
+    """A buffer of this dtype made for the result of an operation, of whose values nothing uses any after those done.
+
+    Only vector instructions touch it, so that to fill it again makes no other pipe wait.
+    """
+    taken = {
+        number
+        for value, number in plan.home.items()
+        if value.owner not in done or last.get(value) not in done or value in results
+    }
+    free = (number for number in sorted({*plan.home.values()} - taken) if plan.buffers[number].dtype == dtype)
+    return next(free, None)
 
 
 class ChainEmitter:

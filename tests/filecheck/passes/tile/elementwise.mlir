@@ -34,3 +34,22 @@ func.func @move(%a: tensor<6x8xf32>) -> tensor<8x8xf32> {
   %p = graph.pad %t {low = array<i64: 0, 1>, high = array<i64: 0, 1>, value = 2.0 : f32} : (tensor<8x6xf32>) -> tensor<8x8xf32>
   func.return %p : tensor<8x8xf32>
 }
+
+// -----
+
+// The second comparison's result comes where the first one's was, which is dead: one buffer of bools.
+
+// CHECK-LABEL: @again
+// CHECK: %t = visa.alloc : !visa.buffer<ub, [3, 10], bool, 1>
+// CHECK-NEXT: visa.cmp.gt {{.*}} (%t, %in, %in2
+// CHECK-NEXT: visa.select {{.*}} (%in, %t, %in2
+// CHECK-NEXT: visa.cmp.lt {{.*}} (%t, %in, %in2
+// CHECK-NEXT: visa.select {{.*}} (%in, %t, %in2
+// CHECK-NEXT: visa.store
+func.func @again(%a: tensor<9x10xf32>, %b: tensor<9x10xf32>) -> tensor<9x10xf32> {
+  %p = graph.compare gt %a, %b : (tensor<9x10xf32>, tensor<9x10xf32>) -> tensor<9x10xi1>
+  %s = graph.select %p, %a, %b : (tensor<9x10xi1>, tensor<9x10xf32>, tensor<9x10xf32>) -> tensor<9x10xf32>
+  %q = graph.compare lt %s, %b : (tensor<9x10xf32>, tensor<9x10xf32>) -> tensor<9x10xi1>
+  %r = graph.select %q, %s, %b : (tensor<9x10xi1>, tensor<9x10xf32>, tensor<9x10xf32>) -> tensor<9x10xf32>
+  func.return %r : tensor<9x10xf32>
+}
