@@ -94,6 +94,8 @@ class Program:
                 self._natively(os.cpu_count() or 1)
                 self._default = "native"
             except (ImportError, VccError) as failure:
+                if isinstance(failure, VccError) and failure.diagnostics[0].code != "E0121":
+                    raise
                 warnings.warn(f"vcc runs this on the interpreter, which is slow: {failure}", stacklevel=3)
                 self._default = "interpreter"
         return self._default

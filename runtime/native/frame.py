@@ -136,4 +136,4 @@ def adds(instr: Instr) -> bool:
 
 def reads_output(instr: Instr) -> bool:
     """Whether the result may depend on what the output holds."""
-    return adds(instr) or instr.op == "store.add"
+    return adds(instr) or instr.op in ("store.add", "store.scatter.add")

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from vcc.runtime.isa.expr import ONE, ZERO, Poly
 from vcc.runtime.isa.kernel import Instr, View
 from vcc.runtime.isa.table import OPS
+from vcc.runtime.native import mathlib
 from vcc.runtime.native.emit import Val
 from vcc.runtime.native.frame import Frame
 
@@ -82,6 +83,9 @@ class Indexed:
             from_here = offset if self.moved == "src" else 0
             value = self.f.read(self.src, at, self.lane, self.width, mask, moved=from_here)
         to_there = offset if offset is not None and self.moved == "dst" else 0
+        if self.instr.op.endswith(".add"):
+            old = self.f.read(self.dst, at, self.lane, self.width, mask, moved=to_there)
+            value = mathlib.binary(self.f.lanes(self.dst, self.width), "add", old, value)
         self.f.write(self.dst, at, self.width, value, mask, moved=to_there)
 
 

@@ -81,10 +81,11 @@ class Chain:
         self.across = self.lane in inner
         if self.lane is not None:
             (rest if self.across else outer).append(self.lane)
-        self.unroll = UNROLL if self.lane is not None and (self.across or not inner) else 1
+        folds = any(i.op in REDUCTIONS for i in self.instrs)  # though there may be no dimension to reduce
+        self.unroll = UNROLL if self.lane is not None and (self.across or not folds) else 1
         self.dead = self.unread()
         self.slow = any(OPS[i.op].cost is Cost.TRANSCENDENTAL for i in self.instrs)
-        self.over(outer, {}, (lambda index: self.fold(rest, index)) if inner else self.body)
+        self.over(outer, {}, (lambda index: self.fold(rest, index)) if folds else self.body)
 
     def choose_lane(self, inner: tuple[int, ...]) -> int | None:
         """The dimension along which every view is dense or constant, most of them dense; None if there is none."""

@@ -21,12 +21,15 @@ from vcc.runtime.binary.image import Image
 from vcc.runtime.host.executor import Executor
 from vcc.runtime.interpreter.engine import InterpreterEngine
 from vcc.runtime.isa.host import HostCall
+from vcc.runtime.native.program import NativeProgram
 
 Array = NDArray[Any]
 
 TINY = str(Path(__file__).resolve().parent / "tiny.toml")
 #: An accelerator, a CPU, and a machine so small that every kernel needs loops and has tails.
 TARGETS = ("vn1", "host-avx2", TINY)
+#: The target whose programs also run as machine code.
+NATIVE = "host-avx2"
 OPSET = 18
 SEEDS = 4
 
@@ -160,6 +163,9 @@ def check(case: Case, target: str) -> None:
     actual = run_image(image, case.feeds)
     for name, a, b in zip(case.outputs, actual, reference(model, case.feeds), strict=True):
         assert_close(a, b, case.terms, f"{case.name}, output {name}")
+    if target == NATIVE:
+        for name, a, b in zip(case.outputs, NativeProgram(image, 1).run(case.feeds), actual, strict=True):
+            assert_close(a, b, case.terms, f"{case.name}, output {name}, native")
     # Small memories make the most iterations, and so the most ways to go wrong.
     check_orders(case, image, actual, range(SEEDS if target == TINY else 1))
 
