@@ -1,15 +1,14 @@
 """Drop events whose order others give: what remains orders every two instructions that it did before.
 
-All events of a kernel together order, within one run of the block they stand in, the last access before an event's
-signal before the first access after its wait. An event without tokens does that within an iteration; one with a token
-(`free`) from the last iteration of the same slot to this one. That is all that is asked of events, so one may go if
+An event orders the last access before its signal before the first access after its wait: without tokens those of one
+iteration of the block in which both stand, with a token in each of n slots that of iteration i - n before that of i. It
+may go if the pipes, which are in order within and across iterations, and other events of the block tell as much. To see
+that, the block is unrolled for as many iterations as the largest n reaches, and vector clocks say which steps every
+pipe knows to be done. Whatever leads from one access to another there does so in every n + 1 iterations on end, and the
+first n need no order: their tokens are there from the beginning.
 
-* without tokens: a path leads from the one access to the other through pipes, which are in order, and other events
-  without tokens in the same block, each with one signal before its one wait, in the same slot. The nth wait of such an
-  event takes the token of the nth signal, both of one iteration, however many slots there are.
-* with a token: another event with a token, of the same slots (or of a number that divides theirs, numbered alike),
-  has a signal to which such a path leads from the one access, and a wait from which one leads to the other access.
-  The last iteration of a slot counted modulo a divisor is no earlier than the last of the slot itself.
+For this the slot must be numbered by a count of the block's iterations. Events with a token in several slots that are
+numbered otherwise, and those that do not have one signal and one wait in one block, stay and tell nothing.
 
 What an event that went had ordered is checked again whenever another is to go, since it may have relied on that one.
 Fewer waits on the same signals cannot make pipes hang.
@@ -17,7 +16,7 @@ Fewer waits on the same signals cannot make pipes hang.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from xdsl.context import Context
@@ -26,11 +25,11 @@ from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 
 from vcc.dialects.visa import EventOp, InstrOp, KernelOp, SignalOp, WaitOp
-from vcc.passes.schedule.scalars import erase_unused, expression
+from vcc.passes.schedule.scalars import counts_all, erase_unused, expression, iteration_number
 from vcc.runtime.isa.kernel import Pipe
 
 PIPES = tuple(Pipe)
-#: For each pipe the number of the last step of the block that is known to be done, -1 for none.
+#: For each pipe the number of the last step of the unrolled block that is known to be done, -1 for none.
 Clock = tuple[int, ...]
 
 
@@ -67,14 +66,9 @@ class Link:
         return PIPES.index(Pipe(self.event.target.data))
 
     @property
-    def slots(self) -> int:
-        """How many slots the event has."""
-        return self.event.slots.value.data
-
-    @property
-    def tokens(self) -> int:
-        """How many tokens each slot begins with."""
-        return self.event.tokens.value.data
+    def distance(self) -> int:
+        """From how many iterations ago the token is that the wait takes."""
+        return self.event.slots.value.data if self.event.tokens.value.data else 0
 
 
 def find_link(event: EventOp) -> list[Link]:
@@ -85,10 +79,15 @@ def find_link(event: EventOp) -> list[Link]:
     if len(users) != 2 or len(signals) != 1 or len(waits) != 1 or event.tokens.value.data > 1:
         return []
     (signal,), (wait,) = signals, waits
-    block, names = signal.parent_block(), dict[SSAValue, str]()
+    block = signal.parent_block()
     if block is None or wait.parent_block() is not block:
         return []
-    if event.slots.value.data > 1 and expression(wait.slot, names) != expression(signal.slot, names):
+    number, variables = iteration_number(block)
+    names: dict[SSAValue, str] = {variable: str(i) for i, variable in enumerate(variables)}
+    slot, slots = expression(signal.slot, names), event.slots.value.data
+    if slots > 1 and expression(wait.slot, names) != slot:
+        return []
+    if slots > 1 and event.tokens.value.data and not (slot == number and counts_all(block)):
         return []
     return [Link(event, signal, wait, block)]
 
@@ -101,8 +100,7 @@ def prune(block: Block, links: Sequence[Link]) -> None:
         if link not in order.span:
             continue
         rest = [other for other in kept if other is not link]
-        clocks = order.clocks(rest)
-        if all(order.implied(other, rest, clocks) for other in [*gone, link]):
+        if order.implied([*gone, link], rest):
             kept = rest
             gone.append(link)
     for link in gone:
@@ -122,8 +120,6 @@ class _Order:
     def __init__(self, block: Block, links: Sequence[Link]):
         self.steps = [(op, pipes) for op in block.ops if (pipes := _pipes_of(op))]
         self.number: dict[Operation, int] = {op: i for i, (op, _) in enumerate(self.steps)}
-        names = dict[SSAValue, str]()
-        self.slot = {link: expression(link.signal.slot, names) for link in links}
         #: For each link the access that its signal follows, and the one that its wait holds back.
         self.span: dict[Link, tuple[int, int]] = {}
         for link in links:
@@ -140,38 +136,34 @@ class _Order:
                 return i
         return None
 
-    def clocks(self, links: Sequence[Link]) -> list[dict[int, Clock]]:
-        """For each step and each of its pipes, what the pipe knows once it has done the step."""
-        given: dict[Operation, Link] = {}
-        for link in links:
-            if not link.tokens and self.number[link.signal] < self.number[link.wait]:
-                given[link.wait] = link
+    def implied(self, gone: Sequence[Link], rest: Sequence[Link]) -> bool:
+        """Whether `rest` orders all that `gone` do."""
+        rounds = 1 + max(link.distance for link in (*gone, *rest))
+        clocks, length = self._clocks(rest, rounds), len(self.steps)
+        for link in gone:
+            before, after = self.span[link]
+            known = clocks[(rounds - 1) * length + after][link.target]
+            if known[link.source] < (rounds - 1 - link.distance) * length + before:
+                return False
+        return True
+
+    def _clocks(self, links: Sequence[Link], rounds: int) -> list[dict[int, Clock]]:
+        """For each step of so many iterations and each of its pipes, what the pipe knows once it has done the step."""
+        taken = {link.wait: link for link in links}
         now: list[Clock] = [(-1,) * len(PIPES)] * len(PIPES)
         found: list[dict[int, Clock]] = []
-        for i, (op, pipes) in enumerate(self.steps):
+        for i in range(rounds * len(self.steps)):
+            op, pipes = self.steps[i % len(self.steps)]
+            link = taken.get(op) if isinstance(op, WaitOp) else None
             for pipe in pipes:
-                clock = list(now[pipe])
-                if op in given:
-                    link = given[op]
-                    clock = list(map(max, clock, found[self.number[link.signal]][link.source]))
-                clock[pipe] = i
-                now[pipe] = tuple(clock)
+                clock = now[pipe]
+                if link is not None:
+                    signal = i - self.number[op] + self.number[link.signal] - link.distance * len(self.steps)
+                    if 0 <= signal < i:
+                        clock = tuple(map(max, clock, found[signal][link.source]))
+                now[pipe] = (*clock[:pipe], i, *clock[pipe + 1 :])
             found.append({pipe: now[pipe] for pipe in pipes})
         return found
-
-    def implied(self, link: Link, rest: Sequence[Link], clocks: Sequence[Mapping[int, Clock]]) -> bool:
-        """Whether `rest`, under which the steps know of each other what `clocks` say, orders what `link` does."""
-        before, after = self.span[link]
-        known = clocks[after][link.target]
-        if not link.tokens:
-            return known[link.source] >= before
-        for other in rest:
-            alike = other.slots == 1 or (link.slots % other.slots == 0 and self.slot[other] == self.slot[link])
-            if other.tokens and alike:
-                told = clocks[self.number[other.signal]][other.source][link.source] >= before
-                if told and known[other.target] >= self.number[other.wait]:
-                    return True
-        return False
 
 
 def _pipes_of(op: Operation) -> Collection[int]:

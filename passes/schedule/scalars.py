@@ -60,6 +60,21 @@ def iteration_number(block: Block) -> tuple[Poly, list[BlockArgument]]:
     return number, variables
 
 
+def counts_all(block: Block) -> bool:
+    """Whether `iteration_number` grows by one from each run of a block on a core to the next."""
+    loops = enclosing_loops(block)
+    parent = block.parent_op()
+    for loop in reversed(loops):
+        if parent is not loop:
+            return False  # something else decides whether the loop's body runs
+        if isinstance(loop, scf.ForOp):
+            known = loop is loops[0] or trip_count(loop) is not None
+            if not known or _constant(loop.lb) != 0 or _constant(loop.step) != 1:
+                return False
+        parent = loop.parent_op()
+    return True
+
+
 def materialise(number: Poly, variables: Sequence[SSAValue], block: Block, before: Operation | None) -> SSAValue:
     """Operations that compute a Poly over numbered values, put before an operation (or at the end of the block)."""
 
