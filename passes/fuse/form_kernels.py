@@ -24,7 +24,7 @@ from vcc.dialects.host import tensor_bytes
 from vcc.dialects.origin import fuse_locations, set_value_names, value_names
 from vcc.dialects.weights import ConstantOp
 from vcc.passes.fuse.choose_layouts import ELEMENTWISE
-from vcc.passes.fuse.views import MOVES, VIEWS, anchor_kind, chain_access, chain_splits, stored_views, view_chain
+from vcc.passes.fuse.views import MOVES, ROWS, VIEWS, anchor_kind, chain_access, chain_splits, stored_views, view_chain
 
 #: A kernel longer than this gains nothing more from fusion, and its live values would crowd the vector memory.
 LONGEST = 32
@@ -35,7 +35,7 @@ STORE_TRANSPOSED = frozenset(
 #: The discardable attribute by which a pass before this one says something about the kernel that an operation gets.
 REMARK = "remark"
 #: Kernels that nothing is fused with: they store parts of their result as they get them.
-ALONE = frozenset({"concat", "scatter", "topk", "cumsum"})
+ALONE = frozenset({"scatter", "topk", "cumsum"})
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,11 @@ class Fusion:
         self._copy_bare_results()
         ops = list(self.block.ops)
         self.position = {op: i for i, op in enumerate(ops)}
-        groups = [self._grow(op, kind, ops) for op in ops if (kind := anchor_kind(op)) is not None]
+        groups = [
+            self._gather_pieces(op) if isinstance(op, graph.ConcatOp) else self._grow(op, kind, ops)
+            for op in ops
+            if (kind := anchor_kind(op)) is not None and not self._is_inner(op)
+        ]
         groups += [
             self._grow(op, "elementwise", ops) for op in ops if isinstance(op, ELEMENTWISE) and op not in self.taken
         ]
@@ -153,11 +157,57 @@ class Fusion:
         if len(group) > 1:
             saved = 2 * sum(tensor_bytes(tensor_of(op.results[0])) for op in group[:-1])
             fused = f"fused {len(group) - 1} elementwise operations, which saves {saved} bytes of traffic"
+        if kind in ROWS and (before := self._before(anchor)):
+            group = [*before, *group]
+            fused = f"fused {len(before)} elementwise operations before it; {fused}"
         if kind in STORE_TRANSPOSED and (views := stored_views(group[-1])):
             group += views
             fused, stop = f"{fused}; stores the result transposed", ""
         self.taken.update(group)
         return Group(kind, group, fused + (f"; stopped: {stop}" if stop else ""))
+
+    def _before(self, anchor: Operation) -> list[Operation]:
+        """The elementwise operations that only make the operand of a row operation."""
+        value = anchor.operands[0]
+        owner = value.owner
+        if not isinstance(owner, Operation) or owner.parent is not self.block or not value.has_one_use():
+            return []
+        if not self._joins(owner, shape_of(value)):
+            return []
+        found = [*self._feeders(owner, shape_of(value), ()), owner]
+        return found if len(found) < LONGEST and all(_same_blocks(op, owner) for op in found) else []
+
+    def _is_inner(self, op: Operation) -> bool:
+        """Whether an operation is a concatenation in another one, which so has room for its pieces."""
+        return _joined_by(op) is not None and _pieces(_outermost(op)) <= LONGEST
+
+    def _gather_pieces(self, anchor: graph.ConcatOp) -> Group:
+        """A concatenation with those in it, and with the elementwise operations that make its pieces."""
+        found: list[Operation] = []
+        alone = _may_alias(anchor)
+
+        def collect(op: Operation) -> None:
+            for value in dict.fromkeys(op.operands):
+                owner = value.owner
+                if not isinstance(owner, Operation) or not value.has_one_use():
+                    continue
+                if isinstance(owner, graph.ConcatOp) and self._is_inner(owner):
+                    collect(owner)
+                    found.append(owner)
+                elif not alone and self._joins(owner, shape_of(value)) and _same_blocks(owner, anchor):
+                    feeders = [f for f in self._feeders(owner, shape_of(value), ()) if _same_blocks(f, anchor)]
+                    found.extend([*feeders, owner])
+
+        collect(anchor)
+        if len(found) >= LONGEST:
+            found = [op for op in found if isinstance(op, graph.ConcatOp)]
+        group = [*sorted(found, key=self.position.__getitem__), anchor]
+        self.taken.update(group)
+        inner = sum(isinstance(op, graph.ConcatOp) for op in found)
+        made = len(found) - inner
+        if alone:
+            return Group("concat", group, "left its pieces to kernels that may store them in place")
+        return Group("concat", group, f"joined {inner} concatenations and fused {made} elementwise operations")
 
     def _joins(self, op: Operation, shape: tuple[int, ...]) -> bool:
         return isinstance(op, ELEMENTWISE) and op not in self.taken and shape_of(op.results[0]) == shape
@@ -309,6 +359,37 @@ def _escaping(group: Sequence[Operation]) -> list[Operation]:
     """The operations of a group whose results are used outside it."""
     inside = set(group)
     return [op for op in group if any(use.operation not in inside for result in op.results for use in result.uses)]
+
+
+def _joined_by(op: Operation) -> graph.ConcatOp | None:
+    """The concatenation that alone uses a concatenation, and lies in memory as it does."""
+    if not isinstance(op, graph.ConcatOp) or not op.results[0].has_one_use():
+        return None
+    user = next(iter(op.results[0].uses)).operation
+    same = isinstance(user, graph.ConcatOp) and tensor_of(user.results[0]).encoding == tensor_of(op.results[0]).encoding
+    return user if same and isinstance(user, graph.ConcatOp) else None
+
+
+def _outermost(op: Operation) -> Operation:
+    while (outer := _joined_by(op)) is not None:
+        op = outer
+    return op
+
+
+def _pieces(op: Operation) -> int:
+    """The number of pieces of a concatenation and of those in it."""
+    return sum(
+        _pieces(owner) if isinstance(owner := value.owner, Operation) and _joined_by(owner) is op else 1
+        for value in op.operands
+    )
+
+
+def _may_alias(op: graph.ConcatOp) -> bool:
+    """Whether the pieces lie one behind the other, and each is what another kernel stores: perhaps in place."""
+    shape = shape_of(op.results[0])
+    behind = prod(shape[: op.axis.value.data % len(shape)]) == 1
+    owners = [value.owner for value in op.operands]
+    return behind and all(isinstance(o, Operation) and not isinstance(o, (*MOVES, ConstantOp)) for o in owners)
 
 
 def _same_blocks(op: Operation, anchor: Operation) -> bool:

@@ -112,11 +112,9 @@ class _Sink(RewritePattern):
             moved = np.ascontiguousarray(array.reshape(padded).transpose(inverse))
             added.append(make_constant(moved, self.ctx, owner.location))
             return added[-1].results[0]
-        if padded != own:
-            added.append(graph.ReshapeOp(value, padded))
-            value = added[-1].results[0]
-        added.append(graph.TransposeOp(value, inverse))
-        return added[-1].results[0]
+        # Any other operand would need a transpose of its own, which not every kernel can read through.
+        same = isinstance(owner, graph.TransposeOp) and ints(owner.perm) == tuple(perm)
+        return owner.x if same and isinstance(owner, graph.TransposeOp) else None
 
     def _reshaped(
         self, value: SSAValue, source: Sequence[int], shape: Sequence[int], groups: Sequence[Group],

@@ -100,7 +100,7 @@ def _takes(user: Operation, value: SSAValue, view: Operation) -> bool:
     if kind in PRODUCTS:
         return isinstance(view, graph.RelayoutOp | graph.TransposeOp | graph.ExpandOp | graph.SliceOp | graph.ReshapeOp)
     if kind == "concat":
-        return isinstance(view, graph.SliceOp | graph.TransposeOp | graph.ReshapeOp)
+        return True
     if user.operands[0] is not value:
         return False
     if kind in ROWS:
@@ -120,9 +120,9 @@ def _fits(user: Operation, value: SSAValue, chain: Sequence[Operation], splits: 
     kind = anchor_kind(user)
     if isinstance(tensor_of(chain[-1].operands[0]).encoding, Blocked):
         return len(chain) == 1 and (kind in ROWS or (kind is None and splits is not None))
-    if isinstance(user, graph.ConcatOp):
-        return access.row_stride(user.axis.value.data) is not None
     if kind in WINDOWS and any(interval is not None for interval in access.valid[:2]):
+        return False
+    if kind == "concat" and isinstance(tensor_of(user.results[0]).encoding, Blocked):
         return False
     if all(len(terms) == 1 for terms in access.terms):
         return True

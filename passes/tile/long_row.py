@@ -73,7 +73,7 @@ def choose_parts(tiling: RowTiling, effort: Effort) -> tuple[int, list[int]]:
 
     def footprint(s: Sizes, slots: int) -> dict[Memory, Any]:
         part = parts[s["cut"]]
-        each = slots * padded(s["rows"] * part * dtype.size)
+        each = tiling.input.nbytes(tiling.input_sizes(s["rows"], list(table[s["cut"]].T)), slots)
         parameter = slots * padded(part * dtype.size)
         if compute != dtype:
             each = each + padded(s["rows"] * part * compute.size)

@@ -14,7 +14,7 @@ from vcc.passes.tile.builder import Tile
 from vcc.passes.tile.chain import ChainEmitter, TileAxis, dtype_of, tap_of
 from vcc.passes.tile.lowering import KernelLowering
 from vcc.passes.tile.row_tiling import RowTiling
-from vcc.passes.tile.search import Sizes, choose_tile, cuts, padded, tile_candidates, waves
+from vcc.passes.tile.search import Sizes, choose_tile, cuts, tile_candidates, waves
 from vcc.runtime.isa.expr import ZERO, Poly
 from vcc.runtime.isa.kernel import MAX_DIMS, Memory, Pipe, Role, Tap, View
 from vcc.runtime.machine.cost import transfer_cycles, vector_cycles
@@ -31,7 +31,7 @@ def choose_sizes(tiling: RowTiling) -> tuple[int, list[int]]:
     parts, steps = np.prod(table, axis=1), np.prod(-(-extents // table), axis=1)
 
     def footprint(s: Sizes, slots: int) -> dict[Memory, Any]:
-        loaded = slots * padded(s["rows"] * parts[s["cut"]] * dtype.size)
+        loaded = tiling.input.nbytes(tiling.input_sizes(s["rows"], list(table[s["cut"]].T)), slots)
         return {Memory.UB: loaded + tiling.plan.nbytes(tiling.result_sizes(s["rows"]), slots)}
 
     def cost(s: Sizes) -> Any:

@@ -14,8 +14,9 @@ from xdsl.ir import Operation, SSAValue
 
 from vcc.passes.tile.access import IterAxis, block_of, iteration_axes, splits_of
 from vcc.passes.tile.builder import Tile
-from vcc.passes.tile.chain import ChainEmitter, TileAxis, dtype_of, gm_dims, gm_view, plan_chain, tensor_type
+from vcc.passes.tile.chain import ChainEmitter, TileAxis, dtype_of, plan_chain, tensor_type
 from vcc.passes.tile.lowering import KernelLowering, tile_counts
+from vcc.passes.tile.prologue import Prologue
 from vcc.passes.tile.row_ops import wide
 from vcc.passes.tile.search import Sizes, choose_tile, padded, tile_candidates, waves
 from vcc.runtime.isa.dtypes import DType
@@ -35,9 +36,8 @@ class RowTiling:
         type = tensor_type(value)
         rank = len(type.get_shape())
         reduced = {axis % rank for axis in axes}
-        arg, self.access = lower.access(value)
-        self.arg = arg
-        splits = splits_of([self.access])
+        self.prologue = Prologue(lower, value, anchor)
+        splits = splits_of(self.prologue.accesses.values())
         block = block_of(tensor_type(anchor.results[0]))
         if block is not None and len(tensor_type(anchor.results[0]).get_shape()) == rank:
             splits.setdefault(*block)
@@ -47,7 +47,8 @@ class RowTiling:
         self.loops = [*self.kept, *self.reduced]
         self.whole = whole
         self.result_axes = self._result_axes(rank, reduced)
-        ops = lower.elementwise
+        self.input = self.prologue.plan(self.loops)
+        ops = [op for op in lower.elementwise if op not in self.prologue.ops]
         shape = tensor_type(anchor.results[0]).get_shape()
         self.accesses, self.args = lower.operand_accesses(ops, anchor.results, shape)
         given: dict[SSAValue, tuple[DType, bool]] = {anchor.results[0]: (dtype_of(anchor.results[0]), True)}
@@ -67,7 +68,7 @@ class RowTiling:
         """Bytes of ub for a tile of so many whole rows, with `parameters` tensors of one row that it loads."""
         dtype = dtype_of(self.value)
         row, compute = prod(axis.extent for axis in self.reduced), wide(dtype)
-        loaded = slots * padded(rows * row * dtype.size) + parameters * padded(row * dtype.size)
+        loaded = self.input.nbytes(self.input_sizes(rows), slots) + parameters * padded(row * dtype.size)
         if compute != dtype:
             loaded = loaded + 2 * padded(rows * row * compute.size) + parameters * padded(row * compute.size)
         return loaded + 2 * padded(rows * compute.size) + self.plan.nbytes(self.result_sizes(rows), slots)
@@ -103,22 +104,18 @@ class RowTiling:
         kept: list[Any] = [1] * (len(self.kept) - 1) + ([rows] if self.kept else [])
         return [*kept, *(axis.extent for axis in self.reduced)] if self.whole else kept
 
+    def input_sizes(self, rows: Any, part: Sequence[Any] | None = None) -> list[Any]:
+        """The operand's tile along every loop: so many rows, of which `part` is on the chip; whole ones by default."""
+        kept: list[Any] = [1] * (len(self.kept) - 1) + ([rows] if self.kept else [])
+        return [*kept, *(part if part is not None else [axis.extent for axis in self.reduced])]
+
     def kept_sizes(self, rows: int) -> list[int]:
         """The tile's size along every kept loop."""
         return [1] * (len(self.kept) - 1) + ([rows] if self.kept else [])
 
     def load(self, tile: Sequence[TileAxis]) -> Tile:
-        """Load the input of a tile in the loops' order."""
-        buffer = self.lower.builder.alloc("x", Memory.UB, [t.max for t in tile], dtype_of(self.value))
-        source = gm_view(self.lower.params[self.arg], self.access, tile)
-        self.lower.builder.emit(
-            "load",
-            gm_dims(self.access, tile),
-            {"dst": buffer.view(), "src": source},
-            sources=self.lower.view_sources(self.value) + self.lower.source(self.anchor),
-            fill=self.access.fill,
-        )
-        return buffer
+        """Load the input of a tile in the loops' order, and compute what the prologue does to it."""
+        return self.prologue.emit(self.input, tile)[1]
 
     def finish(self, emitter: ChainEmitter) -> None:
         """The elementwise operations after the anchor, and the store."""

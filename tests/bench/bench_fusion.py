@@ -28,13 +28,14 @@ ANCHORS = frozenset(
 def unfused_bytes(module: Any) -> int:
     """What the operations of `main` read and write if each is a kernel of its own; reshapes are free."""
     from vcc.dialects import graph
+    from vcc.dialects.graph.base import tensor_of
     from vcc.dialects.host import tensor_bytes
     from vcc.dialects.weights import ConstantOp
     from vcc.passes.plan.main_body import main_of
 
     steps = [op for op in main_of(module).body.block.ops if not isinstance(op, ConstantOp | graph.ReshapeOp)]
     values = [v for op in steps if op.results for v in (*dict.fromkeys(op.operands), *op.results)]
-    return sum(tensor_bytes(v.type) for v in values)
+    return sum(tensor_bytes(tensor_of(v)) for v in values)
 
 
 def measure(model_id: str, path: Path, target: str, *, count_bytes: bool) -> dict[str, Any]:
@@ -44,6 +45,7 @@ def measure(model_id: str, path: Path, target: str, *, count_bytes: bool) -> dic
     from vcc.compiler.compilation import Compilation
     from vcc.compiler.options import Options
     from vcc.dialects import graph
+    from vcc.dialects.graph.base import shape_of
     from vcc.dialects.origin import node_names
     from vcc.runtime.session import Program
 
@@ -58,7 +60,7 @@ def measure(model_id: str, path: Path, target: str, *, count_bytes: bool) -> dic
     extra = [
         {
             "kind": op.kind.data,
-            "shape": list(op.results[0].type.get_shape()),
+            "shape": list(shape_of(op.results[0])),
             "nodes": list(node_names(op)),
             "remarks": [remark.data for remark in op.remarks or ()],
         }
