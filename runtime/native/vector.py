@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from math import prod
 
 from vcc.runtime.isa.dtypes import BY_NAME
 from vcc.runtime.isa.expr import ONE, ZERO, Poly
@@ -21,6 +22,8 @@ MOVES = {"load", "store", "mov", "copy", "drain", "cast", "store.add", "iota"}
 VECTOR = {*UNARY, *BINARY, *REDUCTIONS, *MOVES, *(f"cmp.{fn}" for fn in COMPARE), "select", "fma"}
 #: Vectors per iteration of a lane loop, so that running values do not wait for each other.
 UNROLL = 4
+#: A reduction over so few elements is written out; up to so many results are computed together.
+WINDOW, TOGETHER = 49, 8
 #: At most how many elements ahead global memory is asked for: hardware's own looking ahead stops at pages.
 AHEAD = 4096
 
@@ -43,7 +46,7 @@ class Chain:
         self.f, self.e = frame, frame.e
         self.instrs: list[Instr] = []
         self.mask, self.copy = "", 0
-        self.sums: dict[int, tuple[list[str], str]] = {}
+        self.sums: dict[int, tuple[list[str], list[str]]] = {}  # running values, and the lanes that met a NaN
 
     def take(self, instr: Instr) -> bool:
         """Adds the instruction if each element of it needs only the same element of those before."""
@@ -80,12 +83,41 @@ class Chain:
         rest = [i for i in inner if i != self.lane]
         self.across = self.lane in inner
         if self.lane is not None:
+            most = self.instrs[0].domain[self.lane].max
+            while self.width // 2 >= most > 0:  # a narrower vector rather than one that is mostly masked
+                self.width //= 2
             (rest if self.across else outer).append(self.lane)
         folds = any(i.op in REDUCTIONS for i in self.instrs)  # though there may be no dimension to reduce
         self.unroll = UNROLL if self.lane is not None and (self.across or not folds) else 1
         self.dead = self.unread()
         self.slow = any(OPS[i.op].cost is Cost.TRANSCENDENTAL for i in self.instrs)
+        self.flat = self.straight(inner) if folds and not self.across else False
+        self.block(outer, inner, folds)
         self.over(outer, {}, (lambda index: self.fold(rest, index)) if folds else self.body)
+
+    def straight(self, inner: tuple[int, ...]) -> bool:
+        """Whether the inner dimensions are so small that their loops are written out."""
+        return prod(size if isinstance(size := self.sizes[i], int) else WINDOW + 1 for i in inner) <= WINDOW
+
+    def block(self, outer: list[int], inner: tuple[int, ...], folds: bool) -> None:
+        """Chooses the dimension of which several indices are reduced together.
+
+        Their sums do not wait for each other, and what does not depend on the dimension (weights) is read once.
+        """
+        self.blocked, self.together, self.count = -1, 1, 1
+        free = [i for i in outer if i != self.lane and isinstance(self.sizes[i], int) and self.sizes[i] != 1]
+        if folds and not self.across and self.lane is not None and free:
+            self.blocked = max(free, key=lambda i: (self.shared(i), i))
+            terms = prod(size if isinstance(size := self.sizes[i], int) else 1 for i in inner) if self.flat else 1
+            size = self.sizes[self.blocked]
+            assert isinstance(size, int)
+            most = min(TOGETHER, max(1, 4 * WINDOW // terms), size)
+            blocks = -(-size // most)
+            self.together = -(-size // blocks)
+
+    def shared(self, dim: int) -> int:
+        """How many inputs do not depend on a dimension."""
+        return sum(view.strides[dim] == ZERO for instr in self.instrs for role, view in instr.views() if role != "dst")
 
     def choose_lane(self, inner: tuple[int, ...]) -> int | None:
         """The dimension along which every view is dense or constant, most of them dense; None if there is none."""
@@ -115,6 +147,17 @@ class Chain:
             then(index)
             return
         dim, rest = dims[0], dims[1:]
+        size = self.sizes[dim]
+        if dim == self.blocked and isinstance(size, int):
+            left = size % self.together
+            for start, count, _ in self.e.blocks(size, [self.together, left] if left else [self.together]):
+                self.count = count
+                self.over(rest, {**index, dim: start}, then)
+            return
+        if self.flat and isinstance(size, int) and self.instrs[-1].domain[dim].role is Role.REDUCE:
+            for at in range(size):
+                self.over(rest, {**index, dim: at}, then)
+            return
         if dim != self.lane:
             with self.e.loop(0, self.sizes[dim]) as at:
                 self.over(rest, {**index, dim: at}, then)
@@ -131,28 +174,47 @@ class Chain:
         folds = [
             (n, i, self.f.lanes(destination(i), self.width)) for n, i in enumerate(self.instrs) if i.op in REDUCTIONS
         ]
+        places = [index]
+        if self.blocked >= 0:
+            places = [index | {self.blocked: self.e.add(index[self.blocked], b)} for b in range(self.count)]
         for n, instr, lanes in folds:
             start = lanes.constant(identity(lanes, REDUCTIONS[instr.op]))
-            slots = [self.e.variable(lanes.type, start) for _ in range(self.unroll)]
-            self.sums[n] = slots, self.e.variable(lanes.mask, "zeroinitializer")  # the lanes that met a NaN
-        self.over(inner, index, self.body)
+            slots = [self.e.variable(lanes.type, start) for _ in range(max(self.unroll, len(places)))]
+            self.sums[n] = slots, [self.e.variable(lanes.mask, "zeroinitializer") for _ in places]
+
+        def together(at: dict[int, Val]) -> None:
+            for b, place in enumerate(places if self.blocked >= 0 else [at]):
+                self.copy = b if self.blocked >= 0 else self.copy
+                self.body({**at, **place})
+
+        self.over(inner, index, together)
+        self.copy = 0
         for n, instr, lanes in folds:
-            fn, (slots, nan) = REDUCTIONS[instr.op], self.sums[n]
-            values = [self.e.op(f"load {lanes.type}, ptr {slot}") for slot in slots]
-            while len(values) > 1:
-                values = [mathlib.join(lanes, fn, *values[i : i + 2]) for i in range(0, len(values), 2)]
-            half = self.width // 2 if self.across else 0
-            while half:
-                values, half = [mathlib.join(lanes, fn, values[0], lanes.turned(values[0], half))], half // 2
-            found = self.e.op(f"load {lanes.mask}, ptr {nan}")
-            if self.across:
-                kind, lanes = lanes.type, self.f.lanes(destination(instr), 1)
-                values = [self.e.op(f"shufflevector {kind} {values[0]}, {kind} poison, <1 x i32> zeroinitializer")]
-                found = self.e.call(f"vector.reduce.or.v{self.width}i1", "i1", f"<{self.width} x i1> {found}")
-                found = self.e.op(f"bitcast i1 {found} to <1 x i1>")
-            if lanes.dtype.is_float:
-                values = [lanes.select(found, lanes.constant(float("nan")), values[0])]
-            self.finish(instr, index, lanes, values[0])
+            slots, nans = self.sums[n]
+            if self.blocked < 0:
+                self.joined(instr, index, lanes, slots, nans[0])
+            else:
+                for place, slot, nan in zip(places, slots, nans, strict=True):
+                    self.joined(instr, place, lanes, [slot], nan)
+
+    def joined(self, instr: Instr, index: dict[int, Val], lanes: Lanes, slots: list[str], nan: str) -> None:
+        """Joins the running values of one result and stores it."""
+        fn = REDUCTIONS[instr.op]
+        values = [self.e.op(f"load {lanes.type}, ptr {slot}") for slot in slots]
+        while len(values) > 1:
+            values = [mathlib.join(lanes, fn, *values[i : i + 2]) for i in range(0, len(values), 2)]
+        half = self.width // 2 if self.across else 0
+        while half:
+            values, half = [mathlib.join(lanes, fn, values[0], lanes.turned(values[0], half))], half // 2
+        found = self.e.op(f"load {lanes.mask}, ptr {nan}")
+        if self.across:
+            kind, lanes = lanes.type, self.f.lanes(destination(instr), 1)
+            values = [self.e.op(f"shufflevector {kind} {values[0]}, {kind} poison, <1 x i32> zeroinitializer")]
+            found = self.e.call(f"vector.reduce.or.v{self.width}i1", "i1", f"<{self.width} x i1> {found}")
+            found = self.e.op(f"bitcast i1 {found} to <1 x i1>")
+        if lanes.dtype.is_float:
+            values = [lanes.select(found, lanes.constant(float("nan")), values[0])]
+        self.finish(instr, index, lanes, values[0])
 
     def finish(self, instr: Instr, index: dict[int, Val], lanes: Lanes, value: str) -> None:
         dst, zero = destination(instr), instr.attrs.get("zero", ONE)
@@ -213,7 +275,12 @@ class Chain:
         return convert(whole, lanes, value)
 
     def accumulate(self, n: int, instr: Instr, lanes: Lanes, inputs: dict[str, str]) -> None:
-        e, fn, slot, nan = self.e, REDUCTIONS[instr.op], self.sums[n][0][self.copy], self.sums[n][1]
+        e, fn, slot, nan = (
+            self.e,
+            REDUCTIONS[instr.op],
+            self.sums[n][0][self.copy],
+            self.sums[n][1][self.copy if self.blocked >= 0 else 0],
+        )
         old = e.op(f"load {lanes.type}, ptr {slot}")
         new = (
             mathlib.fma(lanes, inputs["a"], inputs["b"], old)
