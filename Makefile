@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 JOBS ?= 2
 PYTEST_ARGS ?=
 
-.PHONY: demo test lint lit bench clean
+.PHONY: demo test test-models lint lit bench clean
 .DEFAULT_GOAL := test
 
 # Stamps: an install is repeated only when the packaging changed.
@@ -30,6 +30,10 @@ demo: $(VENV)/.run
 # Style, types, then every test; reasons of skipped tests are printed at the end.
 test: lint
 	$(BIN)/python -m pytest -n $(JOBS) -q -rs $(PYTEST_ARGS)
+
+# Every model that must run, large ones too; exported transformers where tests/models/README.md was followed.
+test-models: $(VENV)/.test
+	VCC_ALL_MODELS=1 $(BIN)/python -m pytest -q -rs tests/models $(PYTEST_ARGS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
