@@ -47,3 +47,8 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> FileCheckF
     if file_path.suffix not in SUFFIXES or FILECHECK not in file_path.parents or "inputs" in file_path.parts:
         return None
     return FileCheckFile.from_parent(parent, path=file_path)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many tests were skipped, none included: a skip that nobody sees is a test that nobody has."""
+    terminalreporter.write_line(f"skipped tests: {len(terminalreporter.stats.get('skipped', []))}")
