@@ -11,7 +11,7 @@ from vcc.runtime.isa.kernel import Forall, If, Instr, Kernel, Let, Loop, ScalarL
 from vcc.runtime.isa.table import OPS
 from vcc.runtime.native.compose import Composer
 from vcc.runtime.native.emit import Cpu, Emitter, Val, unsupported
-from vcc.runtime.native.frame import Frame
+from vcc.runtime.native.frame import Frame, adds
 from vcc.runtime.native.indexed import Indexed
 from vcc.runtime.native.matrix import Product, accumulation, in_lanes, matching, view
 from vcc.runtime.native.rows import Order, RunningSum
@@ -77,7 +77,8 @@ class Translator:
         self.e.now = instr.op
         chain = Chain(self.f)
         if instr.op == "mmad":
-            self.guarded([instr], Product(self.f, instr).emit)
+            drain = self.draining(instr, following) if instr.attrs.get("zero", ONE) == ONE else None
+            self.guarded([instr, drain] if drain else [instr], Product(self.f, instr, None, drain).emit)
             return
         special = {"scan.add": RunningSum, "order": Order}.get(instr.op)
         if OPS[instr.op].indexed or special:
@@ -118,6 +119,17 @@ class Translator:
         sizes = [dim.size for dim in instr.domain if any(d.role.is_reduction for d in instr.domain)]
         return {size for size in sizes if not scope or not scope.never_negative(size - 1)}
 
+    def draining(self, instr: Instr, following: list[Statement]) -> Instr | None:
+        """Takes the drain that follows, if it can be the product's epilogue: nothing else reads the sums."""
+        drain = following[0] if following else None
+        if not isinstance(drain, Instr) or drain.op != "drain" or drain.when is not None:
+            return None
+        alone = self.f.reads[view(instr, "dst").buffer] == 1 + adds(instr)  # of the product itself, which may add
+        if not alone or matching(instr, drain) is None or not in_lanes(instr, drain):
+            return None
+        following.pop(0)
+        return drain
+
     def loop(self, loop: Loop, following: list[Statement]) -> None:
         instr = accumulation(replace(loop, body=tuple(s for s in loop.body if not isinstance(s, Sync))))
         env = self.f.env
@@ -125,19 +137,8 @@ class Translator:
         whole = isinstance(low, int) and isinstance(high, int) and low < high
         if instr and whole and not self.unsure(instr):
             self.e.now = instr.op
-            drain = following[0] if following else None
-            fused = isinstance(drain, Instr) and drain.op == "drain" and drain.when is None
-            alone = self.f.reads[view(instr, "dst").buffer] == 2  # by the product itself, which may add, and the drain
-            if (
-                not isinstance(drain, Instr)
-                or not fused
-                or not alone
-                or matching(instr, drain) is None
-                or not in_lanes(instr, drain)
-            ):
-                drain = None
+            drain = self.draining(instr, following)
             self.guarded([instr, drain] if drain else [instr], Product(self.f, instr, loop, drain).emit)
-            following[:] = following[1:] if drain else following
             return
         with self.e.loop(low, high, loop.step) as env[loop.register]:
             self.block(loop.body)

@@ -13,6 +13,7 @@ from vcc.runtime.isa.semantics import BINARY, COMPARE, REDUCE, UNARY
 from vcc.runtime.isa.table import OPS, Cost
 from vcc.runtime.native import mathlib
 from vcc.runtime.native.convert import convert
+from vcc.runtime.native.domains import refined
 from vcc.runtime.native.emit import Val
 from vcc.runtime.native.frame import Frame, adds
 from vcc.runtime.native.lanes import Lanes
@@ -50,6 +51,21 @@ class Chain:
 
     def take(self, instr: Instr) -> bool:
         """Adds the instruction if each element of it needs only the same element of those before."""
+        if not self.instrs or [d.size for d in self.instrs[0].domain] == [d.size for d in instr.domain]:
+            return self.join(instr)
+        fine = refined(instr, self.instrs[0].domain)
+        if fine is not None:
+            return self.join(fine)
+        before = self.instrs
+        cut = [refined(earlier, instr.domain) for earlier in before]
+        self.instrs = [earlier for earlier in cut if earlier is not None]
+        if len(self.instrs) == len(before) and self.join(instr):
+            return True
+        self.instrs = before
+        return False
+
+    def join(self, instr: Instr) -> bool:
+        """Adds an instruction over the chain's own domain."""
         folds = {self.inner(i) for i in (*self.instrs, instr) if i.op in REDUCTIONS}
         sizes = {tuple(d.size for d in i.domain) for i in (*self.instrs, instr)}
         alone = bool(self.instrs) and any(i.when is not None for i in (*self.instrs, instr))
