@@ -32,6 +32,9 @@ LONGEST = 32
 STORE_TRANSPOSED = frozenset(
     {"attention", "conv", "depthwise", "elementwise", "layer_norm", "matmul", "pool", "reduce", "rms_norm", "softmax"}
 )
+#: The kinds of kernels that can have several results, and how many.
+MANY_RESULTS = frozenset({"conv", "depthwise", "elementwise", "matmul", "pool", "reduce"})
+MOST_RESULTS = 3
 #: The discardable attribute by which a pass before this one says something about the kernel that an operation gets.
 REMARK = "remark"
 #: Kernels that nothing is fused with: they store parts of their result as they get them.
@@ -83,6 +86,7 @@ class Fusion:
         groups += [
             self._grow(op, "elementwise", ops) for op in ops if isinstance(op, ELEMENTWISE) and op not in self.taken
         ]
+        self._join_siblings(groups)
         self.members = {op: group for group in groups for op in group.ops}
         for group in groups:
             self._note_blocks(group)
@@ -149,7 +153,7 @@ class Fusion:
                 tainted.update(op.results)
                 stop = stop or self._reason(op, shape)
         whole = len(group)
-        while len(group) > 1 and _escaping(group) != [group[-1]]:
+        while len(group) > 1 and not self._may_leave(group, kind):
             group.pop()
         if len(group) < whole and not stop:
             stop = "a value in between is used elsewhere"
@@ -157,6 +161,8 @@ class Fusion:
         if len(group) > 1:
             saved = 2 * sum(tensor_bytes(tensor_of(op.results[0])) for op in group[:-1])
             fused = f"fused {len(group) - 1} elementwise operations, which saves {saved} bytes of traffic"
+        if (leaving := len(_escaping(group))) > 1:
+            fused = f"{fused}; has {leaving} results"
         if kind in ROWS and (before := self._before(anchor)):
             group = [*before, *group]
             fused = f"fused {len(before)} elementwise operations before it; {fused}"
@@ -165,6 +171,52 @@ class Fusion:
             fused, stop = f"{fused}; stores the result transposed", ""
         self.taken.update(group)
         return Group(kind, group, fused + (f"; stopped: {stop}" if stop else ""))
+
+    def _may_leave(self, group: Sequence[Operation], kind: str) -> bool:
+        """Whether a kernel can have all results of a group that are used outside, where the last one stands."""
+        *others, last = _escaping(group) or [group[0]]
+        if last is not group[-1] or not others:
+            return last is group[-1]
+        encodings = {tensor_of(op.results[0]).encoding for op in (*others, last)}
+        return (
+            kind in MANY_RESULTS
+            and len(others) < MOST_RESULTS
+            and len(encodings) == 1
+            and self._after(others, set(group), self.position[last])
+        )
+
+    def _after(self, made: Sequence[Operation], inside: Container[Operation], position: int) -> bool:
+        """Whether all that uses some results, but for `inside`, stands after a position."""
+        users = [use.operation for op in made for use in op.results[0].uses]
+        return all(user in inside or self.position[user] > position for user in users)
+
+    def _join_siblings(self, groups: list[Group]) -> None:
+        """Join elementwise kernels of one shape that read the same tensor and do not need each other's result."""
+        found: dict[SSAValue, Group] = {}
+        for group in [g for g in groups if g.kind == "elementwise"]:
+            shape = shape_of(group.ops[-1].results[0])
+            inside = set(group.ops)
+            operands = [v for op in group.ops for v in op.operands if v.owner not in inside]
+            shared = [v for v in operands if shape_of(v) == shape and not isinstance(v.owner, ConstantOp)]
+            first = next((found[v] for v in shared if v in found), None)
+            if first is not None and first is not group and self._are_siblings(first, group, operands):
+                group.ops[:0] = first.ops
+                group.remark = f"joined with another kernel that reads the same tensor; {group.remark}"
+                groups.remove(first)
+            found.update(dict.fromkeys(shared, group))
+
+    def _are_siblings(self, first: Group, second: Group, operands: Sequence[SSAValue]) -> bool:
+        """Whether two groups, the first of which stands before, can be one where the second one stands."""
+        end, ends = self.position[first.ops[-1]], self.position[second.ops[-1]]
+        lasts = [first.ops[-1], second.ops[-1]]
+        ready = all(not isinstance(v.owner, Operation) or self.position.get(v.owner, -1) < end for v in operands)
+        same = lasts[0].results[0].type == lasts[1].results[0].type
+        escaping = [*_escaping(first.ops), *_escaping(second.ops)]
+        return (
+            ready and same and end < ends and escaping == lasts
+            and len(first.ops) + len(second.ops) <= LONGEST
+            and self._after([first.ops[-1]], set(first.ops), ends)
+        )  # fmt: skip
 
     def _before(self, anchor: Operation) -> list[Operation]:
         """The elementwise operations that only make the operand of a row operation."""
@@ -326,15 +378,18 @@ class Fusion:
                     bring(operand, op)
         for op in group.ops:
             _copy(op, body, mapping)
-        final = group.ops[-1].results[0]
-        body.add_op(graph.YieldOp(mapping[final]))
+        last = group.ops[-1]
+        leaving = [last.results[0], *(op.results[0] for op in _escaping(group.ops) if op is not last)]
+        body.add_op(graph.YieldOp(*(mapping[value] for value in leaving)))
         notes = [note.data for op in group.ops if isinstance(note := op.attributes.get(REMARK), StringAttr)]
         remarks = [remark for remark in (*notes, group.remark) if remark]
-        kernel = graph.KernelOp(inputs, [tensor_of(final)], Region(body), kind=group.kind, remarks=remarks)
+        types = [tensor_of(value) for value in leaving]
+        kernel = graph.KernelOp(inputs, types, Region(body), kind=group.kind, remarks=remarks)
         kernel.location = fuse_locations(*group.ops)
-        set_value_names(kernel, [value_names(final)])
-        self.block.insert_op_before(kernel, group.ops[-1])
-        final.replace_all_uses_with(kernel.results[0])
+        set_value_names(kernel, [value_names(value) for value in leaving])
+        self.block.insert_op_before(kernel, last)
+        for value, result in zip(leaving, kernel.results, strict=True):
+            value.replace_all_uses_with(result)
         for op in reversed(group.ops):
             op.detach()
             op.erase()

@@ -26,7 +26,7 @@ def tile_elementwise(lower: KernelLowering) -> None:
         arg, access = lower.access(result)
         accesses, args = {result: access}, {result: arg}
     axes = iteration_axes(tensor_type(result), splits=splits_of(accesses.values()))
-    plan = plan_chain(ops, accesses, axes, {}, [result] if ops else [])
+    plan = plan_chain(ops, accesses, axes, {}, [result, *lower.others] if ops else [])
     if not ops:
         number = plan.add(dtype_of(result), (True,) * len(axes), True)
         plan.home[result] = number
@@ -44,6 +44,7 @@ def tile_elementwise(lower: KernelLowering) -> None:
         emitter.compute(lower.sources, lower.taps)
         last = lower.source(ops[-1]) if ops else lower.view_sources(result)
         emitter.store(result, lower.output, lower.destination(), last + lower.stored_sources())
+        lower.store_others(emitter)
 
 
 def choose_sizes(

@@ -53,7 +53,7 @@ class Epilogue:
         value = self.taken[-1].results[0]
         self.value = value
         self.plan: ChainPlan = plan_chain(
-            rest, self.accesses, self.axes, {value: (dtype_of(value), True)}, [lower.result]
+            rest, self.accesses, self.axes, {value: (dtype_of(value), True)}, [lower.result, *lower.others]
         )
         for operand in self.drained.values():
             self._plan_load(operand)
@@ -133,3 +133,4 @@ class Epilogue:
         last = self.rest[-1] if self.rest else self.taken[-1]
         sources = lower.source(last) + lower.stored_sources()
         emitter.store(lower.result, lower.output, lower.destination(), sources)
+        lower.store_others(emitter)

@@ -20,7 +20,7 @@ from vcc.dialects.visa.types import isa_dtype
 from vcc.dialects.weights import ConstantOp
 from vcc.passes.tile.access import Access, IterAxis
 from vcc.passes.tile.builder import KernelBuilder
-from vcc.passes.tile.chain import TileAxis, is_elementwise, tensor_type
+from vcc.passes.tile.chain import ChainEmitter, TileAxis, is_elementwise, tensor_type
 from vcc.passes.tile.reshape_view import reshape_access
 from vcc.runtime.diagnostics import error
 from vcc.runtime.isa.dtypes import DType
@@ -56,6 +56,9 @@ class KernelLowering:
         self.params: dict[SSAValue, str] = {}
         self.result, self.stored_as = stored_through(op.yielded[0])
         self.output = ""
+        #: Results of other operations than the last one, and their parameters.
+        self.others = [value for value in op.yielded[1:] if value.owner is not op.yielded[0].owner]
+        self.other_outputs: dict[SSAValue, str] = {}
 
     @property
     def node(self) -> str:
@@ -80,6 +83,10 @@ class KernelLowering:
             self.params[arg] = self.builder.param(f"x{i}", isa_dtype(type.element_type), extent, "in")
         type = tensor_type(self.result)
         self.output = self.builder.param("y", isa_dtype(type.element_type), prod(type.get_shape()), "out")
+        for value in self.others:
+            type = tensor_type(value)
+            name = self.builder.param("y", isa_dtype(type.element_type), prod(type.get_shape()), "out")
+            self.other_outputs[value] = name
 
     def access(self, value: SSAValue) -> tuple[BlockArgument, Access]:
         """The operand that a value is a view of, and where its elements lie there."""
@@ -103,6 +110,13 @@ class KernelLowering:
         if access is None:
             raise error("E0107", "a store cannot reshape the result so", node=self.node)
         return access
+
+    def store_others(self, emitter: ChainEmitter) -> None:
+        """Store the results besides the last one."""
+        for value, param in self.other_outputs.items():
+            owner = value.owner
+            assert isinstance(owner, Operation)
+            emitter.store(value, param, Access.of(tensor_type(value)), self.source(owner))
 
     def is_packable(self, value: SSAValue) -> int | None:
         """The operand number if a value is a constant operand as it stands."""

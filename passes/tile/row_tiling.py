@@ -52,7 +52,7 @@ class RowTiling:
         shape = tensor_type(anchor.results[0]).get_shape()
         self.accesses, self.args = lower.operand_accesses(ops, anchor.results, shape)
         given: dict[SSAValue, tuple[DType, bool]] = {anchor.results[0]: (dtype_of(anchor.results[0]), True)}
-        self.plan = plan_chain(ops, self.accesses, self.result_axes, given, [lower.result])
+        self.plan = plan_chain(ops, self.accesses, self.result_axes, given, [lower.result, *lower.others])
 
     def _result_axes(self, rank: int, reduced: set[int]) -> list[IterAxis]:
         """The loops over the anchor's result, in terms of its own axes."""
@@ -128,6 +128,7 @@ class RowTiling:
         last = self.plan.steps[-1].op if self.plan.steps else self.anchor
         sources = lower.source(last) + lower.stored_sources()
         emitter.store(lower.result, lower.output, lower.destination(), sources)
+        lower.store_others(emitter)
 
     def forall(self, rows: int) -> dict[str, int]:
         """How many tiles of `rows` rows there are along each kept loop."""

@@ -148,6 +148,79 @@ LAUNCHES: list[tuple[Case, int]] = [
         ),
         1,
     ),
+    (
+        Case(
+            "two-results-of-a-product",
+            [
+                node("MatMul", "x w", "m"),
+                node("Add", "m b", "a"),
+                node("Sigmoid", "a", "s"),
+                node("Mul", "a s", "y"),
+                node("ReduceMax", "a axes", "top", keepdims=0),
+            ],
+            {"x": random(30, 24)},
+            {"w": random(24, 20), "b": random(20), "axes": np.array([1], I64)},
+            outputs=("y", "top"),
+            terms=24,
+        ),
+        2,
+    ),
+    (
+        Case(
+            "two-results-of-a-convolution",
+            [
+                node("Conv", "x w", "c", pads=[1, 1, 1, 1]),
+                node("Relu", "c", "r"),
+                node("Sigmoid", "c", "s"),
+                node("Mul", "s r", "y"),
+            ],
+            {"x": random(1, 16, 9, 9)},
+            {"w": random(16, 16, 3, 3)},
+            outputs=("y", "c"),
+            terms=144,
+        ),
+        1,
+    ),
+    (
+        Case(
+            "siblings",
+            [
+                node("Mul", "a c", "p"),
+                node("Mul", "b d", "q"),
+                node("Mul", "a d", "r"),
+                node("Mul", "b c", "s"),
+                node("Sub", "p q", "re"),
+                node("Add", "r s", "im"),
+            ],
+            {"a": random(70, 33), "b": random(70, 33, seed=1)},
+            {"c": random(33), "d": random(33, seed=1)},
+            outputs=("re", "im"),
+        ),
+        1,
+    ),
+    (
+        Case(
+            "siblings-in-a-concat",
+            [node("Exp", "x", "e"), node("Neg", "x", "n"), node("Concat", "e n", axis=0)],
+            {"x": random(21, 33)},
+        ),
+        1,
+    ),
+    (
+        Case(
+            "a-value-between-that-another-kernel-needs-first",
+            [
+                node("Exp", "x", "e"),
+                node("MatMul", "e w", "m"),
+                node("Relu", "m", "n"),
+                node("Add", "e n", "y"),
+            ],
+            {"x": random(20, 20)},
+            {"w": random(20, 20)},
+            terms=400,
+        ),
+        2,
+    ),
 ]  # fmt: skip
 
 
