@@ -34,7 +34,7 @@ def check_folder(path: Path) -> None:
     there = next(each for each in (path, *path.absolute().parents) if each.exists())
     if not there.is_dir():
         raise error("E0203", f"cannot write {path}: {there} is not a folder")
-    check_writable(there / "file")
+    _check_inside(path, there)
 
 
 def make_folder(path: Path) -> None:
@@ -43,7 +43,16 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as failure:
         raise unwritable(path, failure) from None
-    check_writable(path / "file")
+    _check_inside(path, path)
+
+
+def _check_inside(path: Path, there: Path) -> None:
+    """E0203, about `path`, if nothing could be written in the folder `there`."""
+    try:
+        check_writable(there / "file")
+    except VccError as failure:
+        reason = failure.diagnostics[0].message.rpartition(": ")[2]
+        raise error("E0203", f"cannot write {path}: {reason}") from None
 
 
 @contextmanager

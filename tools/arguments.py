@@ -43,6 +43,7 @@ def common_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format", choices=("text", "json"), default="text", help="how stdout is written (default: text)"
     )
+    parser.add_argument("--wide", action="store_true", help="print long names in full (JSON always has them so)")
 
 
 def compile_options(parser: argparse.ArgumentParser) -> None:

@@ -9,11 +9,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import pairwise
 from typing import Any, TextIO
+from unicodedata import east_asian_width
 
 from vcc.runtime.diagnostics import VccError
 
 #: The version of all JSON that the commands write; it changes when a reader would have to.
 SCHEMA = 1
+
+#: The columns of a name in a table or summary; JSON has it whole, and so have tables with --wide.
+NAME_WIDTH = 56
+_width: int | None = NAME_WIDTH
+
+#: The headers of columns that hold names of a model.
+NAMES = frozenset(("name", "node", "nodes", "value", "tensor", "output", "makes it"))
 
 
 def print_json(verb: str, content: Mapping[str, Any], exit_code: int = 0) -> None:
@@ -32,10 +40,33 @@ def colourful(stream: TextIO) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
+def show_names_in_full(wanted: bool) -> None:
+    """Whether tables and summaries print names of any length, from now on."""
+    global _width
+    _width = None if wanted else NAME_WIDTH
+
+
+def name_text(name: str) -> str:
+    """A name as people read it: on one line, control characters escaped, the middle left out if it is long.
+
+    The end of an ONNX name tells most, since exporters put the path of modules before it.
+    """
+    name = printable(name)
+    if _width is None or len(name) <= _width:
+        return name
+    head = _width // 3
+    return f"{name[:head]}...{name[len(name) - (_width - head - 3) :]}"
+
+
+def printable(text: str) -> str:
+    """The text with control characters escaped: a model's names must not move the cursor."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 def report_failure(failure: VccError, words: Sequence[str]) -> None:
     """Print the diagnostics to stderr, and as JSON to stdout if the command line asked for that."""
     for diagnostic in failure.diagnostics:
-        text = str(diagnostic)
+        text = "\n".join(map(printable, str(diagnostic).split("\n")))
         if colourful(sys.stderr):
             head, colon, rest = text.partition(": ")
             text = f"\x1b[1;31m{head}\x1b[0m{colon}{rest}"
@@ -50,15 +81,18 @@ def table(
 ) -> None:
     """Print a table: numbers to the right, everything else to the left; on a terminal by rich."""
     out = sys.stdout if stream is None else stream
-    texts = [[_cell(cell) for cell in row] for row in rows]
+    texts = [
+        [name_text(str(cell)) if header in NAMES else _cell(cell) for header, cell in zip(headers, row, strict=True)]
+        for row in rows
+    ]
     right = [bool(rows) and all(isinstance(row[i], int | float) for row in rows) for i in range(len(headers))]
     if colourful(out):
         _rich_table(headers, texts, right, out)
         return
-    widths = [max([len(headers[i]), *(len(row[i]) for row in texts)]) for i in range(len(headers))]
+    widths = [max([len(headers[i]), *(_columns(row[i]) for row in texts)]) for i in range(len(headers))]
     for line in (headers, *texts):
         cells = [
-            cell.rjust(width) if to_right else cell.ljust(width)
+            " " * (width - _columns(cell)) + cell if to_right else cell + " " * (width - _columns(cell))
             for cell, width, to_right in zip(line, widths, right, strict=True)
         ]
         print((indent + "  ".join(cells)).rstrip(), file=out)
@@ -77,10 +111,15 @@ def _rich_table(headers: Sequence[str], texts: list[list[str]], right: list[bool
     Console(file=out).print(drawn)
 
 
+def _columns(text: str) -> int:
+    """The columns that a terminal takes for a text: two for wide characters."""
+    return len(text) if text.isascii() else sum(1 + (east_asian_width(c) in "WF") for c in text)
+
+
 def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.3g}"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else printable(str(value))
 
 
 def size_text(nbytes: int) -> str:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from vcc.tools.arguments import options_of
 from vcc.tools.files import image_or_model
-from vcc.tools.output import note
+from vcc.tools.output import note, plural
+from vcc.tools.summary import machine_text
 
 if TYPE_CHECKING:
     from vcc.runtime.binary.image import Image
@@ -40,8 +41,8 @@ def program_for(args: argparse.Namespace, shapes: Mapping[str, Sequence[int]]) -
     compilation = Compilation.from_model(source, options)
     program = compile_program(compilation)
     seconds = sum(compilation.trace.phase_seconds().values())
-    note(f"compiled for {compilation.machine.name} in {seconds:.2f} s")
+    note(f"compiled for {machine_text(compilation)} in {seconds:.2f} s")
     if compilation.work is not None and compilation.work.host:
         names = sorted({each.op for each in compilation.work.host})
-        note(f"on the host: {len(compilation.work.host)} operators ({', '.join(names)})")
+        note(f"on the host: {plural(len(compilation.work.host), 'operator')} ({', '.join(names)})")
     return program

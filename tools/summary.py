@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from dataclasses import asdict
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from vcc.tools.output import count_text, note, plural, size_text, table
+from vcc.tools.output import count_text, name_text, note, plural, size_text, table
 
 if TYPE_CHECKING:
     from vcc.compiler.compilation import Compilation
@@ -26,6 +27,7 @@ def report(compilation: Compilation, image: Image) -> dict[str, Any]:
     work = compilation.work
     found: dict[str, Any] = {
         "target": compilation.machine.name,
+        "machine": machine_text(compilation),
         "options": compilation.options.as_dict(),
         "kernels": len(image.kernels),
         "launches": sum(isinstance(step, Launch) for step in steps),
@@ -48,9 +50,15 @@ def report(compilation: Compilation, image: Image) -> dict[str, Any]:
     return found
 
 
-def print_summary(facts: dict[str, Any], output: str) -> None:
-    """The facts of `report` on stderr."""
-    note(f"{output}: compiled for {facts['target']}")
+def machine_text(compilation: Compilation) -> str:
+    """The machine's name, and the file that describes it if that is the user's own: its name may be a copy's."""
+    target = compilation.options.target
+    return f"{compilation.machine.name} ({target})" if target.endswith(".toml") else compilation.machine.name
+
+
+def print_summary(facts: dict[str, Any], output: str, model: str | None) -> None:
+    """The facts of `report` on stderr, with a hint that names these files if there is a model to speak of."""
+    note(f"{output}: compiled for {facts['machine']}")
     launches, calls = plural(facts["launches"], "launch"), plural(facts["host_calls"], "host call")
     note(f"  kernels     {facts['kernels']}, in {launches}; {calls}")
     if "machine_share" in facts:
@@ -64,7 +72,8 @@ def print_summary(facts: dict[str, Any], output: str) -> None:
     seconds: dict[str, float] = facts["seconds"]
     phases = ", ".join(f"{name} {value:.2f}" for name, value in seconds.items())
     note(f"  compiled in {sum(seconds.values()):.2f} s ({phases})")
-    note(f"  hint: {hint(facts)}")
+    if model is not None:
+        note(f"  hint: {hint(facts, output, model)}")
 
 
 def _print_work(facts: dict[str, Any]) -> None:
@@ -74,24 +83,24 @@ def _print_work(facts: dict[str, Any]) -> None:
         note(f"  work        {count_text(macs)} MACs, {100 * facts['machine_share']:.1f} % of them on the machine")
     if facts["node_macs"]:
         dearest = list(facts["node_macs"].items())[:SHOWN_NODES]
-        note(f"  dearest     {', '.join(f'{node} {100 * count / macs:.1f} %' for node, count in dearest)}")
+        note(f"  dearest     {', '.join(f'{name_text(node)} {100 * count / macs:.1f} %' for node, count in dearest)}")
     note(f"  operations  {facts['machine_ops']} on the machine, {len(host)} on the host")
     if host:
         kinds = Counter((each["op"], each["reason"]) for each in host)
         rows = [(op, count, reason) for (op, reason), count in kinds.most_common()]
         table(("host operator", "nodes", "reason"), rows[:SHOWN_HOST_OPS], sys.stderr, "    ")
-        nodes = [each["node"] or each["op"] for each in host]
+        nodes = [name_text(each["node"] or each["op"]) for each in host]
         more = f" and {len(nodes) - SHOWN_HOST_OPS} more" if len(nodes) > SHOWN_HOST_OPS else ""
         note(f"    nodes: {', '.join(nodes[:SHOWN_HOST_OPS])}{more}")
 
 
-def hint(facts: dict[str, Any]) -> str:
-    """One thing worth doing next."""
+def hint(facts: dict[str, Any], output: str, model: str) -> str:
+    """One thing worth doing next, as a command that can be pasted where there is one."""
     host: list[dict[str, Any]] = facts.get("host_ops", [])
     arena, bound = facts["arena_bytes"], facts["arena_lower_bound_bytes"]
-    if host and facts["machine_share"] < 0.99:
+    if host and facts["host_macs"] and facts["machine_share"] < 0.99:
         dearest = max(host, key=lambda each: each["macs"])
-        return f"{dearest['op']} '{dearest['node']}' is the dearest operator left on the host"
+        return f"{dearest['op']} '{name_text(dearest['node'])}' is the dearest operator left on the host"
     if bound and arena > 1.1 * bound:
-        return "vcc inspect FILE.vbin shows which tensors hold the arena's peak"
-    return "vcc diff MODEL.onnx FILE.vbin compares every tensor with ONNX Runtime"
+        return f"vcc inspect {quote(output)} --memory shows which tensors hold the arena's peak"
+    return f"vcc diff {quote(model)} {quote(output)} compares every tensor with ONNX Runtime"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
@@ -26,6 +27,7 @@ VERBS: dict[str, str] = {
     "as": "assemble a .vasm file",
     "objdump": "headers, disassembly and sections of a .vbin file",
     "inspect": "what is in a model or a .vbin file",
+    "rules": "the rewrite rules of the fuse phase: list, show, explain at a model's nodes, check",
     "check": "can a model be compiled: every obstacle with its remedy",
     "targets": "the machines vcc knows",
     "explain": "explain a diagnostic's code",
@@ -38,7 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status; no exception leaves it."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        status = _dispatch(words)
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            status = _dispatch(words)
         sys.stdout.flush()
         return status
     except SystemExit as leaving:  # argparse, after --help
@@ -95,6 +99,10 @@ def _dispatch(words: list[str]) -> int:
     if verb == DEFAULT and first != DEFAULT:
         _check_file_word(first)
     args = verb_parser(verb).parse_args(mark_optional_values(rest))
+    if args.wide:
+        from vcc.tools.output import show_names_in_full
+
+        show_names_in_full(True)
     return int(verb_module(verb).run(args))
 
 
@@ -105,6 +113,11 @@ def _check_file_word(word: str) -> None:
     close = get_close_matches(word, VERBS, 1)
     hint = f"did you mean 'vcc {close[0]}'?" if close else "vcc --help lists the verbs"
     raise error("E0202", f"'{word}' is neither a verb nor a file", help=hint)
+
+
+def _show_warning(message: Warning | str, *_: object) -> None:
+    """A warning as users read it, without the line of code that gave it."""
+    print(f"warning: {message}", file=sys.stderr)
 
 
 def _overview() -> str:

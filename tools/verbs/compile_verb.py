@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: The phases of compiler/pipeline.py that end in IR, which would take long to import for a line of help.
 PHASES = "import, graph, fuse, tile, schedule, plan"
+#: Those whose IR fits one machine.
+TILED = ("tile", "schedule", "plan")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -94,8 +96,12 @@ def _check_outputs(args: argparse.Namespace, output: str, emit: str | None) -> N
 def _start(args: argparse.Namespace, options: Options) -> Compilation:
     from vcc.compiler.compilation import Compilation
     from vcc.tools.files import model_argument
+    from vcc.tools.output import note
 
     if args.start is not None:
+        if args.start in TILED:
+            # IR does not say which machine its tiles are for.
+            note(f"the tiles of {args.file} stay as they are: --target ({args.target}) must be what they were made for")
         return Compilation.from_ir(Path(args.file), args.start, options)
     if Path(args.file).suffix == ".mlir":
         raise error("E0202", f"{args.file} is IR", help="--from PHASE says which phase made it")
@@ -119,7 +125,7 @@ def _finish(args: argparse.Namespace, compilation: Compilation, output: str) -> 
     if args.format == "json":
         print_json("compile", {"output": output, **facts})
     else:
-        print_summary(facts, output)
+        print_summary(facts, output, args.file if args.start is None else "MODEL.onnx")
 
 
 def _write_report(path: Path, facts: dict[str, object]) -> None:

@@ -38,7 +38,8 @@ def run(args: argparse.Namespace) -> int:
     facts = report(compilation, program.image)
     is_text = args.format == "text"
     if is_text:
-        print_summary(facts, model_path().name)
+        print_summary(facts, "digits.onnx", None)
+    engine = program.engine
     start = time.perf_counter()
     (probabilities,) = program.run({"image": images})
     seconds = time.perf_counter() - start
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     error = max((each.error for each in compared), default=float("inf"))
     if is_text:
         _print_images(images, digits, probabilities)
-        print(f"{right} of {len(labels)} images recognised, in {seconds:.2f} s on the interpreter")
+        print(f"{right} of {len(labels)} images recognised, in {1e3 * seconds:.1f} ms on the {engine} engine")
         verdict = "the same results as" if matches else "not the results of"
         print(f"{verdict} {reference.name}: relative L2 error {error:.1e}")
         note("next: vcc MODEL.onnx")

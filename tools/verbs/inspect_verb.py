@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from vcc.runtime.diagnostics import VccError
+from vcc.runtime.diagnostics import VccError, error
 from vcc.tools.arguments import compile_options, options_of
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's options."""
     parser.add_argument("file", metavar="FILE", help="an ONNX model or a .vbin file")
+    parser.add_argument("--memory", action="store_true", help="of a .vbin file, the arena alone: tensors and a map")
+    parser.add_argument("--remarks", action="store_true", help="of a .vbin file, the compiler's decisions alone")
     compile_options(parser)
 
 
@@ -33,28 +35,42 @@ def run(args: argparse.Namespace) -> int:
     source = image_or_model(args.file)
     if isinstance(source, Image):
         _inspect_image(args, source)
+    elif args.memory or args.remarks:
+        option = "--memory" if args.memory else "--remarks"
+        raise error("E0202", f"{option} is for .vbin files", help=f"compile it first: vcc {args.file}")
     else:
         _inspect_model(args, source)
     return 0
 
 
 def _inspect_image(args: argparse.Namespace, image: Image) -> None:
-    from vcc.tools.output import print_json, table
+    from vcc.tools.memory import memory_facts, print_memory
+    from vcc.tools.output import print_json
     from vcc.tools.verbs.objdump_verb import headers, print_headers
 
     found = headers(image)
     remarks = [(image.nodes[node] if node >= 0 else "", text) for node, text in image.remarks]
     if args.format == "json":
         plan = [asdict(row) for row in image.plan]
-        print_json("inspect", {"kind": "vbin", **found, "nodes": image.nodes, "plan": plan, "remarks": remarks})
+        content = {"kind": "vbin", **found, "nodes": image.nodes, "plan": plan, "remarks": remarks}
+        print_json("inspect", content | {"memory": memory_facts(image)})
         return
-    print_headers(found)
-    if image.plan:
-        print("arena, by the step in which each tensor is made and the one that reads it last:")
-        rows = [(row.name, row.offset, row.size, row.first, row.last) for row in image.plan]
-        table(("tensor", "offset", "bytes", "first", "last"), rows)
+    all_of_it = not (args.memory or args.remarks)
+    if all_of_it:
+        print_headers(found)
+    if args.memory or (all_of_it and image.plan):
+        print_memory(image, drawn=args.memory)
+    if args.remarks or (all_of_it and remarks):
+        _print_remarks(remarks)
+
+
+def _print_remarks(remarks: list[tuple[str, str]]) -> None:
+    from vcc.tools.output import table
+
     if remarks:
-        table(("node", "remark"), remarks)
+        table(("node", "remark"), remarks, indent="")
+    else:
+        print("the compiler remarked nothing")
 
 
 def _inspect_model(args: argparse.Namespace, model: Path | bytes) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import time
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 SHOWN_VALUES = 6
+MOST_THREADS = 1024
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--random", metavar="SEED", help="random values for the other inputs (--random[=SEED], default: 0)"
     )
     parser.add_argument("--output-dir", metavar="DIR", help="write each output there as NAME.npy")
-    parser.add_argument("--engine", metavar="NAME", help="what runs the program (default: the fastest there is)")
+    parser.add_argument(
+        "--engine", choices=("native", "interpreter"), help="what runs the program (default: native, where it can)"
+    )
+    parser.add_argument("--threads", metavar="N", help="threads of the native engine (default: one a processor)")
     parser.add_argument("--stats", action="store_true", help="count instructions, MACs and bytes by ONNX node")
     parser.add_argument(
         "--order", metavar="SEED", help="run the pipes in a random legal order, to find events that are missing"
@@ -46,11 +51,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run."""
     from vcc.compiler.files import check_folder
+    from vcc.runtime.host.feeds import describe
     from vcc.tools.feeds import as_declared, parse_seed, random_feeds, read_feeds
     from vcc.tools.output import print_json
     from vcc.tools.programs import program_for
 
     order = None if args.order is None else parse_seed("--order", args.order)
+    threads = _threads(args)
     seed = None if args.random is None else parse_seed("--random", args.random)
     folder = None if args.output_dir is None else Path(args.output_dir)
     feeds = read_feeds(args.input)
@@ -60,9 +67,13 @@ def run(args: argparse.Namespace) -> int:
     feeds = as_declared(feeds, program.inputs)
     if seed is not None:
         feeds = random_feeds(program.inputs, seed, feeds)
-    engine = args.engine or ("interpreter" if args.stats or args.sanitize or order is not None else program.engine)
+    # Making the machine code is no part of the run that is timed.
+    engine = "interpreter" if args.stats or args.sanitize or order is not None else args.engine or program.engine
+    if args.engine == "native":
+        with warnings.catch_warnings(action="ignore"):
+            program.engine  # noqa: B018 - what cannot run natively is reported by the run itself
     start = time.perf_counter()
-    outputs, stats = _execute(program, feeds, args, order)
+    outputs, stats = _execute(program, feeds, args, order, threads)
     seconds = time.perf_counter() - start
     named = dict(zip((spec.name for spec in program.outputs), outputs, strict=True))
     files = _write_outputs(named, folder) if folder is not None else {}
@@ -71,16 +82,28 @@ def run(args: argparse.Namespace) -> int:
         rows = {} if stats is None else {"stats": stats.rows("node")}
         print_json("run", {"engine": engine, "seconds": seconds, "outputs": found} | rows)
     else:
-        _print(named, files, stats, f"{engine}: {seconds:.3f} s")
+        types = [describe(spec) for spec in program.outputs]
+        _print(named, types, files, stats, f"{engine} engine: {_time_text(seconds)}, the first run")
     return 0
 
 
+def _threads(args: argparse.Namespace) -> int | None:
+    """The number of threads; E0202 if it is none, or if what runs has no use for it."""
+    if args.threads is None:
+        return None
+    if not args.threads.isdecimal() or not 1 <= int(args.threads) <= MOST_THREADS:
+        raise error("E0202", f"--threads {args.threads}: a number from 1 to {MOST_THREADS} is expected")
+    if args.engine == "interpreter" or args.stats or args.sanitize or args.order is not None:
+        raise error("E0202", "--threads is for the native engine; the interpreter has one")
+    return int(args.threads)
+
+
 def _execute(
-    program: Program, feeds: Mapping[str, Array], args: argparse.Namespace, order: int | None
+    program: Program, feeds: Mapping[str, Array], args: argparse.Namespace, order: int | None, threads: int | None
 ) -> tuple[Sequence[Array], Stats | None]:
     try:
         if order is None and not args.stats and not args.sanitize:
-            return program.run(feeds, engine=args.engine), None
+            return program.run(feeds, engine=args.engine, threads=threads), None
         return _interpret(program, feeds, args, order)
     except VccError as failure:
         first = failure.diagnostics[0]
@@ -103,6 +126,10 @@ def _interpret(
     engine = InterpreterEngine(program.image, order=order, sanitize=args.sanitize)
     engine.stats = Stats() if args.stats else None
     return Executor(program.image).run(feeds, engine), engine.stats
+
+
+def _time_text(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{1e3 * seconds:.3g} ms"
 
 
 def _describe(array: Array) -> dict[str, Any]:
@@ -132,16 +159,16 @@ def _write_outputs(named: Mapping[str, Array], folder: Path) -> dict[str, str]:
     return files
 
 
-def _print(named: Mapping[str, Array], files: Mapping[str, str], stats: Stats | None, timing: str) -> None:
+def _print(
+    named: Mapping[str, Array], types: Sequence[str], files: Mapping[str, str], stats: Stats | None, timing: str
+) -> None:
     from vcc.tools.output import note, table
 
     rows: list[tuple[Any, ...]] = []
-    for name, array in named.items():
+    for (name, array), type in zip(named.items(), types, strict=True):
         values = ", ".join(f"{value:.5g}" for value in array.reshape(-1)[:SHOWN_VALUES].astype("float64"))
         more = ", ..." if array.size > SHOWN_VALUES else ""
-        rows.append(
-            (name, f"{array.dtype}[{','.join(map(str, array.shape))}]", f"[{values}{more}]", files.get(name, ""))
-        )
+        rows.append((name, type, f"[{values}{more}]", files.get(name, "")))
     table(("output", "type", "values", "file" if files else ""), rows, indent="")
     if stats is not None:
         counted = stats.rows("node")

@@ -83,10 +83,11 @@ def test_run_takes_open_sizes_from_the_inputs(capsys: pytest.CaptureFixture[str]
 
 
 def test_random_pipe_orders_give_the_same(capsys: pytest.CaptureFixture[str]):
-    for order in ([], ["--order", "1"], ["--order", "2"]):
-        assert main(["run", digits(), "--input", "image=image.npy", "--output-dir", f"o{len(order)}", *order]) == 0
-    first, second = np.load("o0/probabilities.npy"), np.load("o2/probabilities.npy")
-    assert np.array_equal(first, second)
+    # Native code sums in an order of its own, so the interpreter it is.
+    for folder, words in {"o0": ["--engine=interpreter"], "o1": ["--order=1"], "o2": ["--order=2"]}.items():
+        assert main(["run", digits(), "--input", "image=image.npy", "--output-dir", folder, *words]) == 0
+    first, *others = (np.load(f"{folder}/probabilities.npy") for folder in ("o0", "o1", "o2"))
+    assert all(np.array_equal(first, other) for other in others)
 
 
 @pytest.mark.parametrize("target", ["host", "vn1"])
