@@ -9,16 +9,17 @@ import argparse
 import importlib.util
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 from typing_extensions import override
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 from xdsl.printer import Printer
-from xdsl.utils.exceptions import DiagnosticException, ParseError, VerifyException
+from xdsl.utils.exceptions import ArgSpecParseError, DiagnosticException, ParseError, VerifyException
 from xdsl.xdsl_opt_main import xDSLOptMain
 
 from vcc.compiler.context import make_context
@@ -60,7 +61,11 @@ class VccOptMain(xDSLOptMain):
         early.add_argument("--load", action="append", default=[])
         self.loaded: list[str] = early.parse_known_args(list(args))[0].load
         self.seconds: list[tuple[str, float]] = []
+        self.running: ModulePass | None = None
         super().__init__("Run vcc's passes on IR text or an ONNX model.", list(args))
+        # To xDSL, stdin and stdout are no name at all.
+        self.args.input_file = None if self.args.input_file == "-" else self.args.input_file
+        self.args.output_file = None if self.args.output_file == "-" else self.args.output_file
 
     @override
     def register_all_dialects(self) -> None:
@@ -87,7 +92,11 @@ class VccOptMain(xDSLOptMain):
             if self.args.input_file:
                 load_weights(Path(self.args.input_file), self.ctx)
             implicit = not self.args.no_implicit_module
-            return parse_module(self.ctx, stream.read().decode(), self.get_input_name(), implicit=implicit)
+            try:
+                text = stream.read().decode()
+            except UnicodeDecodeError as failure:
+                raise error("E0107", f"{self.get_input_name()}: not UTF-8 text (byte {failure.start})") from None
+            return parse_module(self.ctx, text, self.get_input_name(), implicit=implicit)
 
         def read_onnx(stream: IO[bytes]) -> ModuleOp:
             from vcc.compiler.frontend import import_model
@@ -101,6 +110,7 @@ class VccOptMain(xDSLOptMain):
     @override
     def register_all_arguments(self, arg_parser: argparse.ArgumentParser) -> None:
         super().register_all_arguments(arg_parser)
+        setattr(arg_parser, "error", _usage_error)  # noqa: B010 - a parser that xDSL made takes no subclass's method
         add = arg_parser.add_argument
         add("--load", action="append", metavar="FILE.py", help="add the passes that a Python file defines")
         add("--shape", action="append", default=[], metavar="NAME:1x3x8x8", help="sizes of an ONNX model's input")
@@ -123,6 +133,7 @@ class VccOptMain(xDSLOptMain):
             Printer(sys.stderr, print_debuginfo=self.args.print_debuginfo).print_op(module)
             print(file=sys.stderr)
         self._start = time.perf_counter()
+        self.running = following
 
     @override
     def run(self) -> None:
@@ -130,6 +141,10 @@ class VccOptMain(xDSLOptMain):
         if self.args.timing:
             for name, seconds in self.seconds:
                 print(f"{seconds:10.4f} s  {name}", file=sys.stderr)
+
+
+def _usage_error(message: str) -> NoReturn:
+    raise error("E0202", message, help="vcc-opt --help")
 
 
 def _shapes(given: Sequence[str]) -> dict[str, list[int]]:
@@ -147,21 +162,32 @@ def _shapes(given: Sequence[str]) -> dict[str, list[int]]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `vcc-opt` with these arguments (those of the process by default) and return its exit code."""
+    driver: VccOptMain | None = None
     try:
-        VccOptMain(sys.argv[1:] if argv is None else argv).run()
+        driver = VccOptMain(sys.argv[1:] if argv is None else argv)
+        driver.run()
     except VccError as failure:
         print(failure, file=sys.stderr)
         return int(failure.exit_code)
     except (ParseError, VerifyException, DiagnosticException) as failure:
-        print(f"error[VCC-E0107]: {failure}", file=sys.stderr)
+        print(f"error[VCC-E0107]: {str(failure).rstrip()}", file=sys.stderr)
         return int(Exit.MODEL)
     except OSError as failure:
         print(f"error[VCC-E0204]: {failure.filename}: {failure.strerror}", file=sys.stderr)
         return int(Exit.USAGE)
-    except ValueError as failure:
-        # What xDSL's driver raises for a pipeline, option or file extension it does not know.
-        print(f"error[VCC-E0202]: {failure}", file=sys.stderr)
+    except ArgSpecParseError as failure:
+        print(f"error[VCC-E0202]: -p: {str(failure).rstrip()}", file=sys.stderr)
         return int(Exit.USAGE)
+    except Exception as failure:
+        if isinstance(failure, ValueError) and (driver is None or driver.running is None):
+            # What xDSL's driver raises for a pipeline, option or file extension it does not know.
+            print(f"error[VCC-E0202]: {failure}", file=sys.stderr)
+            return int(Exit.USAGE)
+        # Who runs single passes is writing one: the traceback is what they want to see.
+        traceback.print_exc()
+        where = f"pass {driver.running.name}" if driver is not None and driver.running is not None else "vcc-opt"
+        print(f"vcc-opt: {where} crashed: {type(failure).__name__}: {failure}", file=sys.stderr)
+        return int(Exit.BUG)
     return int(Exit.OK)
 
 
