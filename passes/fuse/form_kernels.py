@@ -24,6 +24,7 @@ from vcc.dialects.host import tensor_bytes
 from vcc.dialects.origin import fuse_locations, set_value_names, value_names
 from vcc.dialects.weights import ConstantOp
 from vcc.passes.fuse.choose_layouts import ELEMENTWISE
+from vcc.passes.fuse.concatenations import joined_by, may_alias, outermost, pieces
 from vcc.passes.fuse.views import MOVES, ROWS, VIEWS, anchor_kind, chain_access, chain_splits, stored_views, view_chain
 
 #: A kernel longer than this gains nothing more from fusion, and its live values would crowd the vector memory.
@@ -79,7 +80,7 @@ class Fusion:
         ops = list(self.block.ops)
         self.position = {op: i for i, op in enumerate(ops)}
         groups = [
-            self._gather_pieces(op) if isinstance(op, graph.ConcatOp) else self._grow(op, kind, ops)
+            self._gatherpieces(op) if isinstance(op, graph.ConcatOp) else self._grow(op, kind, ops)
             for op in ops
             if (kind := anchor_kind(op)) is not None and not self._is_inner(op)
         ]
@@ -231,12 +232,12 @@ class Fusion:
 
     def _is_inner(self, op: Operation) -> bool:
         """Whether an operation is a concatenation in another one, which so has room for its pieces."""
-        return _joined_by(op) is not None and _pieces(_outermost(op)) <= LONGEST
+        return joined_by(op) is not None and pieces(outermost(op)) <= LONGEST
 
-    def _gather_pieces(self, anchor: graph.ConcatOp) -> Group:
+    def _gatherpieces(self, anchor: graph.ConcatOp) -> Group:
         """A concatenation with those in it, and with the elementwise operations that make its pieces."""
         found: list[Operation] = []
-        alone = _may_alias(anchor)
+        alone = may_alias(anchor)
 
         def collect(op: Operation) -> None:
             for value in dict.fromkeys(op.operands):
@@ -414,37 +415,6 @@ def _escaping(group: Sequence[Operation]) -> list[Operation]:
     """The operations of a group whose results are used outside it."""
     inside = set(group)
     return [op for op in group if any(use.operation not in inside for result in op.results for use in result.uses)]
-
-
-def _joined_by(op: Operation) -> graph.ConcatOp | None:
-    """The concatenation that alone uses a concatenation, and lies in memory as it does."""
-    if not isinstance(op, graph.ConcatOp) or not op.results[0].has_one_use():
-        return None
-    user = next(iter(op.results[0].uses)).operation
-    same = isinstance(user, graph.ConcatOp) and tensor_of(user.results[0]).encoding == tensor_of(op.results[0]).encoding
-    return user if same and isinstance(user, graph.ConcatOp) else None
-
-
-def _outermost(op: Operation) -> Operation:
-    while (outer := _joined_by(op)) is not None:
-        op = outer
-    return op
-
-
-def _pieces(op: Operation) -> int:
-    """The number of pieces of a concatenation and of those in it."""
-    return sum(
-        _pieces(owner) if isinstance(owner := value.owner, Operation) and _joined_by(owner) is op else 1
-        for value in op.operands
-    )
-
-
-def _may_alias(op: graph.ConcatOp) -> bool:
-    """Whether the pieces lie one behind the other, and each is what another kernel stores: perhaps in place."""
-    shape = shape_of(op.results[0])
-    behind = prod(shape[: op.axis.value.data % len(shape)]) == 1
-    owners = [value.owner for value in op.operands]
-    return behind and all(isinstance(o, Operation) and not isinstance(o, (*MOVES, ConstantOp)) for o in owners)
 
 
 def _same_blocks(op: Operation, anchor: Operation) -> bool:
