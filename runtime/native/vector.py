@@ -71,8 +71,19 @@ class Chain:
         alone = bool(self.instrs) and any(i.when is not None for i in (*self.instrs, instr))
         clash = any(self.conflict(earlier, instr) for earlier in self.instrs)
         fits = instr.op in VECTOR and len(sizes) == 1 and len(folds) < 2 and not alone and not clash
-        self.instrs += [instr] if fits else []
-        return fits
+        if not fits or (self.instrs and self.scalar([*self.instrs, instr]) and not self.scalar_alone(instr)):
+            return False
+        self.instrs = [*self.instrs, instr]
+        return True
+
+    def scalar_alone(self, instr: Instr) -> bool:
+        """Whether neither the chain nor the instruction could run in vectors by itself."""
+        return self.scalar(self.instrs) and self.scalar([instr])
+
+    def scalar(self, instrs: list[Instr]) -> bool:
+        """Whether the instructions together have no dimension for the lanes."""
+        inner = next((self.inner(i) for i in instrs if i.op in REDUCTIONS), ())
+        return self.choose_lane(instrs, inner) is None
 
     def inner(self, instr: Instr) -> tuple[int, ...]:
         return tuple(i for i, dim in enumerate(instr.domain) if dim.role is Role.REDUCE)
@@ -93,7 +104,7 @@ class Chain:
         """Appends the loops."""
         self.sizes = [self.e.poly(dim.size, self.f.env) for dim in self.instrs[0].domain]
         inner = next((self.inner(i) for i in self.instrs if i.op in REDUCTIONS), ())
-        self.lane = self.choose_lane(inner)
+        self.lane = self.choose_lane(self.instrs, inner)
         self.width = self.f.width([v for i in self.instrs for _, v in i.views()]) if self.lane is not None else 1
         outer = [i for i in range(len(self.sizes)) if i not in inner and i != self.lane]
         rest = [i for i in inner if i != self.lane]
@@ -135,11 +146,11 @@ class Chain:
         """How many inputs do not depend on a dimension."""
         return sum(view.strides[dim] == ZERO for instr in self.instrs for role, view in instr.views() if role != "dst")
 
-    def choose_lane(self, inner: tuple[int, ...]) -> int | None:
+    def choose_lane(self, instrs: list[Instr], inner: tuple[int, ...]) -> int | None:
         """The dimension along which every view is dense or constant, most of them dense; None if there is none."""
         best, score = None, 0
-        for i, dim in enumerate(self.instrs[0].domain):
-            strides = [(n, r, v.strides[i]) for n in self.instrs for r, v in n.views()]
+        for i, dim in enumerate(instrs[0].domain):
+            strides = [(n, r, v.strides[i]) for n in instrs for r, v in n.views()]
             fits = all(s == ONE or (s == ZERO and (r != "dst" or i in inner) and n.op != "load") for n, r, s in strides)
             worth = sum(s == ONE for *_, s in strides) * min(dim.max, 16)
             if fits and dim.size != ONE and worth > score:
