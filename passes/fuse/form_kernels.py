@@ -1,8 +1,9 @@
-"""Form kernels: an anchor with the elementwise operations after it, or a chain of elementwise operations alone.
+"""Form kernels: an anchor with the elementwise operations around it, or a chain of elementwise operations alone.
 
-Anchors (convolution, matrix product, pooling, reduction, softmax, layer norm) are taken first, so that a residual
-addition goes with the product that it follows. Views before a kernel (transposes, slices, ...) become part of its
-loads. What stays outside is constants, reshapes, which cost nothing, and host operators.
+Anchors (convolution, matrix product, pooling, row operation, concatenation) are taken first, so that a residual addition
+goes with the product that it follows. Row operations and concatenations also take what makes their operands. Views
+become part of loads and stores (views.py). A value that later kernels need, too, is a further result. What stays
+outside is constants, reshapes, which cost nothing, and host operators.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ class Fusion:
         ops = list(self.block.ops)
         self.position = {op: i for i, op in enumerate(ops)}
         groups = [
-            self._gatherpieces(op) if isinstance(op, graph.ConcatOp) else self._grow(op, kind, ops)
+            self._gather_pieces(op) if isinstance(op, graph.ConcatOp) else self._grow(op, kind, ops)
             for op in ops
             if (kind := anchor_kind(op)) is not None and not self._is_inner(op)
         ]
@@ -234,7 +235,7 @@ class Fusion:
         """Whether an operation is a concatenation in another one, which so has room for its pieces."""
         return joined_by(op) is not None and pieces(outermost(op)) <= LONGEST
 
-    def _gatherpieces(self, anchor: graph.ConcatOp) -> Group:
+    def _gather_pieces(self, anchor: graph.ConcatOp) -> Group:
         """A concatenation with those in it, and with the elementwise operations that make its pieces."""
         found: list[Operation] = []
         alone = may_alias(anchor)
