@@ -1,9 +1,9 @@
 """Form kernels: an anchor with the elementwise operations around it, or a chain of elementwise operations alone.
 
-Anchors (convolution, matrix product, pooling, row operation, concatenation) are taken first, so that a residual addition
-goes with the product that it follows. Row operations and concatenations also take what makes their operands. Views
-become part of loads and stores (views.py). A value that later kernels need, too, is a further result. What stays
-outside is constants, reshapes, which cost nothing, and host operators.
+Anchors (convolution, matrix product, pooling, row operation, concatenation) are taken first, so that a residual
+addition goes with the product that it follows. Row operations and concatenations also take what makes their operands.
+Views become part of loads and stores (views.py). A value that later kernels need, too, is a further result. What
+stays outside is constants, reshapes, which cost nothing, and host operators.
 """
 
 from __future__ import annotations
