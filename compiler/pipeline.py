@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
@@ -189,7 +190,7 @@ def parse_passes(
     ctx: Context | None = None,
     callback: Callable[[ModulePass | None, ModuleOp, ModulePass | None], None] | None = None,
 ) -> PassPipeline:
-    """The passes of `vcc-opt -p`. Raises ValueError if one or an option is unknown, E0201 for an unknown target.
+    """The passes of `vcc-opt -p`. Raises E0202 for an unknown pass, ValueError for an option, E0201 for a target.
 
     Any pass takes the option `target`, a target's name or file: it gives `ctx` the machine that passes ask for.
     """
@@ -201,7 +202,9 @@ def parse_passes(
             choose_machine(ctx, load_target(",".join(map(str, target))))
         specs.append(ArgSpec(spec.name, parameters))
     if unknown := [spec.name for spec in specs if spec.name not in available]:
-        raise ValueError(f"Unrecognized passes: {unknown}")
+        close = get_close_matches(unknown[0], available, 1)
+        hint = f"did you mean '{close[0]}'?" if close else "vcc's are in passes/__init__.py; --load FILE.py adds others"
+        raise error("E0202", f"unknown passes: {', '.join(unknown)}", help=hint)
     return PassPipeline(tuple(available[spec.name]().from_pass_spec(spec) for spec in specs), callback)
 
 

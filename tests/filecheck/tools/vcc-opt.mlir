@@ -13,7 +13,7 @@
 // ALL: s  cse
 // ALL-NEXT: s  dce
 
-// UNKNOWN: error[VCC-E0202]: Unrecognized passes: ['no-such-pass']
+// UNKNOWN: error[VCC-E0202]: unknown passes: no-such-pass
 // LOAD: error[VCC-E0204]: --load: cannot read
 // FILE: error[VCC-E0204]: {{.*}}no/such.mlir: No such file or directory
 func.func @f(%x: tensor<2xf32>) -> tensor<2xf32> {
