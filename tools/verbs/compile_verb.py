@@ -125,7 +125,8 @@ def _finish(args: argparse.Namespace, compilation: Compilation, output: str) -> 
     if args.format == "json":
         print_json("compile", {"output": output, **facts})
     else:
-        print_summary(facts, output, args.file if args.start is None else "MODEL.onnx")
+        # The reference runs a file: neither IR nor what came from stdin.
+        print_summary(facts, output, "MODEL.onnx" if args.start or args.file == "-" else args.file)
 
 
 def _write_report(path: Path, facts: dict[str, object]) -> None:
