@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import re
+
 from typing_extensions import override
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.parser import Parser
-from xdsl.utils.mlir_lexer import MLIRTokenKind, StringLiteral
+from xdsl.parser.generic_parser import ParserState
+from xdsl.utils.lexer import Input
+from xdsl.utils.mlir_lexer import MLIRLexer, MLIRTokenKind, StringLiteral
+
+
+class IrLexer(MLIRLexer):
+    """xDSL's lexer, whose pattern for strings takes exponential time where one is not closed."""
+
+    _unescaped_characters_regex = re.compile(r'"(?:[^"\\\n\v\f]++|\\(?:["nt\\]|[0-9A-Fa-f]{2}))*+"')
 
 
 class IrParser(Parser):
     """xDSL's parser, which takes strings that are not ASCII for bytes, made to read ONNX names in any script."""
+
+    def __init__(self, ctx: Context, input: str, name: str = "<unknown>"):
+        super().__init__(ctx, "", name)
+        self._parser_state = ParserState(IrLexer(Input(input, name)))
 
     @override
     def parse_optional_str_literal(self) -> str | None:

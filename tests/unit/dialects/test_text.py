@@ -27,6 +27,11 @@ def test_names_in_any_script_survive_the_text(name: str):
     assert value_names(again.results[0]) == (name,)
 
 
+def test_a_text_cut_short_in_a_string_is_refused_at_once():
+    with pytest.raises(ParseError, match="closing string literal"):
+        parse_module(make_context(), 'builtin.module attributes {a = "' + "0123456789abcdef" * 64)
+
+
 def test_errors_name_the_text():
     with pytest.raises(ParseError, match=r"some\.mlir:1"):
         parse_module(make_context(), "func.func", "some.mlir")
