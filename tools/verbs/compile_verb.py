@@ -95,14 +95,18 @@ def _check_outputs(args: argparse.Namespace, output: str, emit: str | None) -> N
 
 def _start(args: argparse.Namespace, options: Options) -> Compilation:
     from vcc.compiler.compilation import Compilation
+    from vcc.compiler.targets import HOST
     from vcc.tools.files import model_argument
+    from vcc.tools.ir_phase import check_phase
     from vcc.tools.output import note
 
     if args.start is not None:
-        if args.start in TILED:
+        compilation = Compilation.from_ir(Path(args.file), args.start, options)
+        check_phase(compilation.module, args.file, args.start)
+        if args.start in TILED and args.target == HOST:
             # IR does not say which machine its tiles are for.
             note(f"the tiles of {args.file} stay as they are: --target ({args.target}) must be what they were made for")
-        return Compilation.from_ir(Path(args.file), args.start, options)
+        return compilation
     if Path(args.file).suffix == ".mlir":
         raise error("E0202", f"{args.file} is IR", help="--from PHASE says which phase made it")
     return Compilation.from_model(model_argument(args.file), options)

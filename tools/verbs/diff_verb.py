@@ -48,11 +48,14 @@ def run(args: argparse.Namespace) -> int:
 
     if args.file == "-" or is_binary(args.file):
         raise error("E0202", "vcc diff needs the ONNX file, since the reference runs it")
+    if args.tolerance is not None and not args.tolerance >= 0:
+        raise error("E0202", f"--tolerance {args.tolerance}: a number of 0 or more is expected")
     feeds = read_feeds(args.input)
     if args.binary is None:
         program = program_for(args, {name: array.shape for name, array in feeds.items()})
     else:
         program = program_of(read_image(args.binary))
+        _check_made_from(program, args.file, args.binary)
     seed = parse_seed("--random", args.random or "")
     feeds = random_feeds(program.inputs, seed, as_declared(feeds, program.inputs))
     if not has_onnxruntime():
@@ -82,6 +85,19 @@ def run(args: argparse.Namespace) -> int:
     if different:
         note(str(_diagnostic(different[0], suspects(different[0], compared, reference))))
     return status
+
+
+def _check_made_from(program: Program, model: str, binary: str) -> None:
+    """E0105 if the inputs' names show that the program was made from another model."""
+    from vcc.compiler.frontend.read import read_model
+
+    graph = read_model(Path(model)).proto.graph
+    constants = {each.name for each in graph.initializer}
+    want, have = {each.name for each in graph.input} - constants, {spec.name for spec in program.inputs}
+    if want != have:
+        wanted, given = (", ".join(map(repr, sorted(each))) or "none" for each in (want, have))
+        what = f"{model} has the inputs {wanted}, {binary} has {given}"
+        raise error("E0105", what, help=f"was {binary} made from it?")
 
 
 def observe(program: Program, feeds: Mapping[str, Array]) -> tuple[dict[str, Array], list[str]]:

@@ -76,3 +76,22 @@ def test_an_output_folder_that_cannot_be(capsys: pytest.CaptureFixture[str]):
     capsys.readouterr()
     assert main(["run", "d.vbin", "--random", "--output-dir", "/proc/x"]) == 2
     assert "cannot write /proc/x:" in capsys.readouterr().err
+
+
+def test_ir_of_another_phase_is_refused(capsys: pytest.CaptureFixture[str]):
+    save_model(small_model(), "small.onnx")
+    for made, said in (("plan", "import"), ("graph", "plan"), ("fuse", "import"), ("tile", "graph")):
+        assert main(["small.onnx", "--target=vn1", f"--emit={made}", "-o", f"{made}.mlir"]) == 0
+        capsys.readouterr()
+        assert main([f"{made}.mlir", f"--from={said}", "-o", "t.vbin"]) == 2
+        err = capsys.readouterr().err
+        assert err.startswith(f"error[VCC-E0202]: {made}.mlir is not the IR after phase {said}\n")
+        assert f"--from {made}" in err
+
+
+def test_diff_takes_no_binary_of_another_model(capsys: pytest.CaptureFixture[str]):
+    save_model(small_model(), "small.onnx")
+    capsys.readouterr()
+    assert main(["diff", "small.onnx", "d.vbin"]) == 2
+    assert capsys.readouterr().err.startswith("error[VCC-E0105]: small.onnx has the inputs 'x', d.vbin has 'image'")
+    assert main(["diff", "small.onnx", "--tolerance=-1"]) == 2
