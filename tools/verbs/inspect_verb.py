@@ -120,6 +120,10 @@ def model_facts(proto: ModelProto) -> dict[str, Any]:
 
     graph = proto.graph
     constants = {each.name for each in graph.initializer}
+    # Some exporters, Paddle's among them, write weights as nodes.
+    literals = [
+        each.t for node in graph.node if node.op_type == "Constant" for each in node.attribute if each.name == "value"
+    ]
     return {
         "ir_version": proto.ir_version,
         "opsets": {each.domain or "ai.onnx": each.version for each in proto.opset_import},
@@ -128,7 +132,7 @@ def model_facts(proto: ModelProto) -> dict[str, Any]:
         "outputs": [declared(each) for each in graph.output],
         "nodes": len(graph.node),
         "operators": dict(Counter(node.op_type for node in graph.node).most_common()),
-        "parameters": sum(prod(each.dims) for each in graph.initializer),
+        "parameters": sum(prod(each.dims) for each in (*graph.initializer, *literals)),
     }
 
 

@@ -64,3 +64,14 @@ def test_names_cannot_move_the_cursor(capsys: pytest.CaptureFixture[str]):
 def test_wide_characters_are_counted(capsys: pytest.CaptureFixture[str]):
     table(("name", "type"), [("出力", "f32"), ("x", "f16")], indent="")
     assert capsys.readouterr().out.splitlines() == ["name  type", "出力  f32", "x     f16"]
+
+
+def test_weights_that_are_nodes_count_as_parameters(capsys: pytest.CaptureFixture[str]):
+    weight = helper.make_tensor("w", TensorProto.FLOAT, [2, 3], [0.5] * 6)
+    nodes = [helper.make_node("Constant", [], ["w"], value=weight), helper.make_node("Add", ["x", "w"], ["y"])]
+    x, y = (helper.make_tensor_value_info(each, TensorProto.FLOAT, [2, 3]) for each in ("x", "y"))
+    model = helper.make_model(helper.make_graph(nodes, "g", [x], [y]), opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 8
+    save_model(model, "c.onnx")
+    assert main(["inspect", "c.onnx"]) == 0
+    assert "2 nodes, 6 parameters" in capsys.readouterr().out
