@@ -10,6 +10,7 @@ import numpy as np
 from onnx import NodeProto
 
 from vcc.compiler.debug.reference_run import Reference
+from vcc.runtime.isa.dtypes import dtype_of
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -49,11 +50,19 @@ def compare_runs(got: Mapping[str, Array], reference: Reference, tolerance: floa
     return found
 
 
+def _dtype_name(dtype: np.dtype[Any]) -> str:
+    """The name of a dtype everywhere in vcc, such as f32; numpy's for those that no program has."""
+    try:
+        return dtype_of(dtype).name
+    except KeyError:
+        return str(dtype)
+
+
 def compare(
     name: str, got: Array, want: Array, node: str = "", op: str = "", tolerance: float | None = None
 ) -> Comparison:
     """Compare two arrays of one value."""
-    type = f"{want.dtype}[{','.join(map(str, want.shape))}]"
+    type = f"{_dtype_name(want.dtype)}[{','.join(map(str, want.shape))}]"
     if got.shape != want.shape or got.dtype != want.dtype:
         return Comparison(name, node, op, type, float("inf"), False)
     if want.size == 0:
