@@ -345,7 +345,7 @@ class Fusion:
         return f"{view.name} moves data by itself: {', '.join(dict.fromkeys(users))} cannot read through it"
 
     def _outline(self, group: Group) -> None:
-        """Move a group's operations into a `graph.kernel` that stands where the last one stood."""
+        """Move a group's operations into a `graph.kernel`, which stands at `_place`."""
         inputs: list[SSAValue] = []
         body = Block()
         mapping: dict[SSAValue, SSAValue] = {}
@@ -389,7 +389,7 @@ class Fusion:
         kernel = graph.KernelOp(inputs, types, Region(body), kind=group.kind, remarks=remarks)
         kernel.location = fuse_locations(*group.ops)
         set_value_names(kernel, [value_names(value) for value in leaving])
-        self.block.insert_op_before(kernel, last)
+        self.block.insert_op_before(kernel, _place(group.ops))
         for value, result in zip(leaving, kernel.results, strict=True):
             value.replace_all_uses_with(result)
         for op in reversed(group.ops):
@@ -410,6 +410,12 @@ def _copy(op: Operation, body: Block, mapping: dict[SSAValue, SSAValue]) -> None
     body.add_op(copy)
     for old, new in zip(op.results, copy.results, strict=True):
         mapping[old] = new
+
+
+def _place(group: Sequence[Operation]) -> Operation:
+    """Where a kernel stands: at the last operation that computes. Views after it need nothing else, and other results
+    of the kernel may be used before them."""
+    return next((op for op in reversed(group) if not isinstance(op, MOVES)), group[-1])
 
 
 def _escaping(group: Sequence[Operation]) -> list[Operation]:
