@@ -115,7 +115,7 @@ def _takes(user: Operation, value: SSAValue, view: Operation) -> bool:
 def _fits(user: Operation, value: SSAValue, chain: Sequence[Operation], splits: dict[int, int] | None) -> bool:
     """Whether one access expresses a chain, and the user's kernel can walk it."""
     access = chain_access(chain)
-    if access is None:
+    if access is None or (isinstance(user, VIEWS) and view_through(user, access) is None):
         return False
     kind = anchor_kind(user)
     if isinstance(tensor_of(chain[-1].operands[0]).encoding, Blocked):
