@@ -17,8 +17,8 @@ from onnx import ModelProto, NodeProto
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation
 
-from vcc.compiler.compilation import Compilation
 from vcc.compiler import demo
+from vcc.compiler.compilation import Compilation
 from vcc.compiler.options import Options
 from vcc.compiler.pipeline import IR_PHASES
 from vcc.dialects.origin import node_names
