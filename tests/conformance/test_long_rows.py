@@ -87,10 +87,13 @@ def test_one_kernel_in_many_orders(name: str):
 
 
 def test_f16_sums_of_a_long_row_are_f32():
-    """The exponentials of 80000 equal numbers add up to more than f16 can hold."""
+    """The exponentials of 80000 equal numbers add up to more than f16 can hold.
+
+    The result is subnormal in f16, where neighbours are 0.5 % apart.
+    """
     case = Case("f16", [node("Softmax", "x", axis=1)], {"x": np.ones((1, 80_000), np.float16)})
     (actual,) = run_image(Compilation.from_model(case.model(), Options(target="vn1")).encode(), case.feeds)
-    np.testing.assert_allclose(actual.astype(np.float64), 1 / 80_000, rtol=5e-2)
+    np.testing.assert_allclose(actual.astype(np.float64), 1 / 80_000, rtol=5e-3)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from vcc.runtime.diagnostics import Exit
 
 #: Packages, and what does not work without those that are optional.
-NEEDED = ("numpy", "onnx", "xdsl", "lark", "llvmlite", "ml_dtypes", "rich", "safetensors")
+NEEDED = ("numpy", "onnx", "xdsl", "lark", "llvmlite", "ml_dtypes", "rich")
 OPTIONAL = {"onnxruntime": "vcc diff compares with the slower reference implementation of the onnx package"}
 
 

@@ -67,9 +67,7 @@ def model(tmp_path: Any):
 
 @pytest.mark.parametrize("runtime", [True, False])
 def test_the_reference_gives_every_value(model: Any, runtime: bool, monkeypatch: pytest.MonkeyPatch):
-    if runtime:
-        pytest.importorskip("onnxruntime")
-    else:
+    if not runtime:
         monkeypatch.setattr(reference_run, "has_onnxruntime", lambda: False)
     x = np.linspace(-4, 4, 6, dtype=np.float32).reshape(2, 3)
     found = run_reference(model, {"x": x})

@@ -92,7 +92,6 @@ def test_random_pipe_orders_give_the_same(capsys: pytest.CaptureFixture[str]):
 
 @pytest.mark.parametrize("target", ["host", "vn1"])
 def test_diff_finds_nothing_in_a_right_binary(target: str, capsys: pytest.CaptureFixture[str]):
-    pytest.importorskip("onnxruntime")
     assert main(["diff", digits(), "--input", "image=image.npy", "--target", target]) == 0
     out = capsys.readouterr().out
     assert " of 8 values compared with ONNX Runtime" in out and ", 0 differ" in out
