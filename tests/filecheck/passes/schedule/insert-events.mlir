@@ -78,3 +78,30 @@ visa.kernel @local(%x: !visa.gm<f32, 64, in>, %y: !visa.gm<f32, 64, out>) source
     visa.store "{j:16} b0[16*%0](1), b1(1)" (%y, %v : !visa.gm<f32, 64, out>, !visa.buffer<ub, [16], f32, 1>) [%i]
   }
 }
+
+// -----
+
+// State that a loop carries from one pipe to another: the loop is one run to what is around it, with a chain within.
+
+// CHECK-LABEL: @carried
+// CHECK: visa.load
+// CHECK: visa.signal %t_ready_1[%0]
+// CHECK: visa.wait %t_ready_1[%0]
+// CHECK: scf.for
+// CHECK: visa.wait %t_free[%0]
+// CHECK: visa.exp
+// CHECK: visa.signal %t_ready[%0]
+// CHECK: visa.wait %t_ready[%0]
+// CHECK: visa.store
+// CHECK: visa.signal %t_free[%0]
+visa.kernel @carried(%x: !visa.gm<f32, 16, in>, %y: !visa.gm<f32, 64, out>) sources 0 taps () {
+  %zero = arith.constant 0 : index
+  %one = arith.constant 1 : index
+  %four = arith.constant 4 : index
+  %t = visa.alloc : !visa.buffer<ub, [16], f32, 1>
+  visa.load "{j:16} b0(1), b1(1)" (%t, %x : !visa.buffer<ub, [16], f32, 1>, !visa.gm<f32, 16, in>)
+  scf.for %i = %zero to %four step %one {
+    visa.exp "{j:16} b0(1), b0(1)" (%t : !visa.buffer<ub, [16], f32, 1>)
+    visa.store "{j:16} b0[16*%0](1), b1(1)" (%y, %t : !visa.gm<f32, 64, out>, !visa.buffer<ub, [16], f32, 1>) [%i]
+  }
+}

@@ -66,7 +66,7 @@ class Maker:
                 with self.builder.loop("k", self.random.choice([1, 2, 3, 5])):
                     self.block(own + outer, depth + 1)
             else:
-                self.store(self.random.choice(own))
+                self.store(self.random.choice(own + outer))
         self.store(own[-1])
 
     def load(self, memory: Memory = Memory.UB) -> Tile:
