@@ -10,7 +10,8 @@ from xdsl.ir import Operation, SSAValue
 
 from vcc.dialects import graph
 from vcc.dialects.graph.base import shape_of
-from vcc.passes.fuse.form_kernels import ELEMENTWISE, VIEWS
+from vcc.passes.fuse.choose_layouts import ELEMENTWISE
+from vcc.passes.fuse.views import VIEWS
 from vcc.runtime.isa.dtypes import DType
 from vcc.runtime.machine.model import Machine
 
