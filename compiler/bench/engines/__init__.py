@@ -1,0 +1,1 @@
+"""The engines that `vcc bench` times, one adapter a file, all with the interface in `interface.py`."""
