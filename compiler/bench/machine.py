@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from vcc.compiler.bench.probe_code import SUMS, UNROLLED, probe_code
+from vcc.runtime.host.executor import allocate
 
 #: Rounds of the multiply-add loop in one pass, which takes less than a millisecond: what interrupts it is an outlier.
 FMA_ROUNDS = 6_000
@@ -38,7 +39,8 @@ class Probe:
         self.threads = threads
         self._pool = ThreadPoolExecutor(threads)
         self._outs = [np.zeros(64, np.float32) for _ in range(threads)]
-        self._data = np.ones(last_level_cache(), np.float32)  # of 4 bytes each
+        self._data = allocate(4 * last_level_cache()).view(np.float32)
+        self._data.fill(1)
 
     def flops(self) -> float:
         """f32 operations a second (a multiply-add is two) without any access to memory."""
@@ -47,12 +49,12 @@ class Probe:
         return self.threads * FMA_ROUNDS * SUMS * UNROLLED * code.lanes * 2 / seconds
 
     def read_bytes(self) -> float:
-        """Bytes a second that are read, each thread its own part from its beginning to its end."""
+        """Bytes a second that are read, each thread its own part, from two places on."""
         code, step, outs = probe_code(), probe_code().lanes * UNROLLED, [out.ctypes.data for out in self._outs]
-        each = self._data.size // self.threads // step * step
-        starts = [self._data.ctypes.data + 4 * each * i for i in range(self.threads)]
+        each = self._data.size // self.threads // 2 // step * step
+        starts = [self._data.ctypes.data + 8 * each * i for i in range(self.threads)]
         seconds = self._seconds(lambda i: code.read(outs[i], starts[i], each), MEMORY_PASSES)
-        return self.threads * each * 4 / seconds
+        return self.threads * each * 8 / seconds
 
     def triad_bytes(self) -> float:
         """Bytes a second of a triad: two arrays read, one written."""

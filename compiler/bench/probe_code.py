@@ -17,8 +17,8 @@ UNROLLED = 8
 class ProbeCode:
     """Functions of ctypes, which let other threads run; `lanes` are the f32 in a vector.
 
-    `fma(out, n, a, b)` makes n rounds of SUMS * UNROLLED vector multiply-adds; `read(out, data, n)` adds up n
-    f32; `triad(d, b, c, n, s)` is d = b + s * c. n f32 are a multiple of
+    `fma(out, n, a, b)` makes n rounds of SUMS * UNROLLED vector multiply-adds; `read(out, data, n)` adds up
+    two pieces of n f32 each, one after the other; `triad(d, b, c, n, s)` is d = b + s * c. n f32 are a multiple of
     `lanes * UNROLLED`; `out` has room for a vector.
     """
 
@@ -85,11 +85,14 @@ def _fma(lanes: int) -> str:
 
 
 def _reader(lanes: int) -> str:
+    """Both halves of the array at once: two streams keep more of the memory's queue busy than one."""
     kind, body = f"<{lanes} x float>", list[str]()
     for n in range(UNROLLED):
-        body += [f"  %i.{n} = add i64 %i, {n * lanes}", f"  %p.{n} = getelementptr float, ptr %data, i64 %i.{n}"]
+        body += [f"  %i.{n} = add i64 %i, {n // 2 * lanes}"]
+        body += [f"  %p.{n} = getelementptr float, ptr {('%data', '%half')[n % 2]}, i64 %i.{n}"]
         body += [f"  %v.{n} = load {kind}, ptr %p.{n}, align 4", f"  %t{n} = fadd {kind} %s{n}, %v.{n}"]
-    return _loop("read", "ptr %out, ptr %data, i64 %n", [], UNROLLED, lanes, UNROLLED * lanes, body)
+    head = ["  %half = getelementptr float, ptr %data, i64 %n"]
+    return _loop("read", "ptr %out, ptr %data, i64 %n", head, UNROLLED, lanes, UNROLLED // 2 * lanes, body)
 
 
 def _triads(lanes: int) -> str:
