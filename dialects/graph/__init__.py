@@ -30,6 +30,7 @@ from vcc.dialects.graph.fused import AttentionOp, GeluApproximation, GeluApproxi
 from vcc.dialects.graph.indexed import GatherElementsOp, GatherOp, ScatterElementsOp, ScatterOp
 from vcc.dialects.graph.movement import ConcatOp, ExpandOp, PadOp, RelayoutOp, ReshapeOp, SliceOp, TransposeOp
 from vcc.dialects.graph.ranking import ArgOp, CumSumOp, TopKOp
+from vcc.dialects.graph.recurrence import Cell, CellAttr, RecurrenceOp
 from vcc.dialects.graph.reduction import LayerNormOp, ReduceOp, SoftmaxOp
 from vcc.dialects.graph.structure import HostOp, KernelOp, YieldOp
 from vcc.dialects.graph.window import PoolOp, Window, window_of
@@ -42,6 +43,8 @@ __all__ = [
     "BinaryOp",
     "Blocked",
     "CastOp",
+    "Cell",
+    "CellAttr",
     "CompareFn",
     "CompareOp",
     "ConcatOp",
@@ -61,6 +64,7 @@ __all__ = [
     "PadOp",
     "PoolFn",
     "PoolOp",
+    "RecurrenceOp",
     "ReduceFn",
     "ReduceOp",
     "RelayoutOp",
@@ -102,6 +106,7 @@ Graph = Dialect(
         ArgOp,
         TopKOp,
         CumSumOp,
+        RecurrenceOp,
         MatmulOp,
         ConvOp,
         PoolOp,
@@ -120,5 +125,15 @@ Graph = Dialect(
         KernelOp,
         YieldOp,
     ],
-    [Blocked, ArgFnAttr, UnaryFnAttr, BinaryFnAttr, CompareFnAttr, ReduceFnAttr, PoolFnAttr, GeluApproximationAttr],
+    [
+        Blocked,
+        CellAttr,
+        ArgFnAttr,
+        UnaryFnAttr,
+        BinaryFnAttr,
+        CompareFnAttr,
+        ReduceFnAttr,
+        PoolFnAttr,
+        GeluApproximationAttr,
+    ],
 )

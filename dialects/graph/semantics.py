@@ -18,6 +18,8 @@ from vcc.dialects.graph.elementwise import BinaryOp, CastOp, CompareOp, SelectOp
 from vcc.dialects.graph.fused import AttentionOp, GeluApproximation, GeluOp, RmsNormOp
 from vcc.dialects.graph.indexed_semantics import INDEXED_RULES
 from vcc.dialects.graph.movement import ConcatOp, ExpandOp, PadOp, RelayoutOp, ReshapeOp, SliceOp, TransposeOp
+from vcc.dialects.graph.recurrence import RecurrenceOp
+from vcc.dialects.graph.recurrence_semantics import recurrence
 from vcc.dialects.graph.reduction import LayerNormOp, ReduceOp, SoftmaxOp
 from vcc.dialects.graph.window import PoolOp
 from vcc.dialects.graph.window_semantics import conv, pool
@@ -122,6 +124,7 @@ def _pad(op: PadOp, args: Sequence[Array]) -> Array:
 
 _RULES: dict[type[Operation], Rule] = {
     **INDEXED_RULES,
+    RecurrenceOp: recurrence,
     UnaryOp: lambda op, args: semantics.UNARY[op.fn.data.value](args[0]),
     BinaryOp: lambda op, args: semantics.BINARY[op.fn.data.value](args[0], args[1]),
     CompareOp: lambda op, args: semantics.COMPARE[op.fn.data.value](args[0], args[1]),

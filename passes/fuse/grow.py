@@ -27,7 +27,7 @@ STORE_TRANSPOSED = frozenset(
 MANY_RESULTS = frozenset({"conv", "depthwise", "elementwise", "matmul", "pool", "reduce"})
 MOST_RESULTS = 3
 #: Kernels that nothing is fused with: they store parts of their result as they get them.
-ALONE = frozenset({"scatter", "topk", "cumsum"})
+ALONE = frozenset({"cumsum", "recurrence", "scatter", "topk"})
 
 
 class Growth:

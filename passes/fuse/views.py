@@ -56,6 +56,8 @@ def anchor_kind(op: Operation) -> str | None:
             return "topk"
         case graph.CumSumOp():
             return "cumsum"
+        case graph.RecurrenceOp():
+            return "recurrence"
         case _:
             return None
 

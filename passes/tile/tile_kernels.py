@@ -25,6 +25,7 @@ from vcc.passes.tile.elementwise import tile_elementwise
 from vcc.passes.tile.gather import tile_gather
 from vcc.passes.tile.lowering import KernelLowering, Pack
 from vcc.passes.tile.matmul import tile_matmul
+from vcc.passes.tile.recurrence import tile_recurrence
 from vcc.passes.tile.reduce import tile_reduce
 from vcc.passes.tile.row import tile_layer_norm, tile_rms_norm, tile_softmax
 from vcc.passes.tile.scan import tile_cumsum
@@ -46,6 +47,7 @@ FAMILIES: dict[str, Callable[[KernelLowering], None]] = {
     "layer_norm": tile_layer_norm,
     "matmul": tile_matmul,
     "pool": tile_pool,
+    "recurrence": tile_recurrence,
     "reduce": tile_reduce,
     "rms_norm": tile_rms_norm,
     "scatter": tile_scatter,

@@ -119,7 +119,23 @@ class Scope:
             if choices:
                 poly = choices[0]
                 best = max(best, poly.interval(self.intervals)[0])
+            elif enough is not None and budget[0] > 1 and (ends := self._ends(poly, name)):
+                budget[0] -= 1
+                best = max(best, min(self._search(each, end, enough, budget) for each in ends))
         return best
+
+    def _ends(self, poly: Poly, name: str) -> list[Poly]:
+        """The expression at both ends of a register's interval, where it is linear in the register.
+
+        Between them it is nowhere below both, whatever the others are: `%t + %d*7 - 2*%d*%t`, a sequence that `%d`
+        turns round, is at least 0 because it is so at the first and at the last `%t`.
+        """
+        if any(monomial.count(name) > 1 for monomial, _ in poly.terms):
+            return []
+        low, high = self.intervals[name]
+        if low <= LOWEST or high >= HIGHEST:
+            return []
+        return [poly.substitute({name: end}) for end in (low, high)]
 
     def maximum(self, poly: Poly) -> int:
         """A number that the expression is never above."""

@@ -62,6 +62,7 @@ def problems(body: str, head: str = HEAD, events: str = EVENTS) -> list[str]:
         "load {i:64} a(1), x(1) store {i:64} y(1), a(1)",
         "load {i:%n max 64} a(1), x(1)",
         "loop %t = 0..64 { load {i:64} a@%t(1), x[64*%t](1) }",
+        "forall %d = 0..2 { loop %t = 0..64 { load {i:64} a(1), x[64*%t+4032*%d-128*%d*%t](1) } }",
         "forall %t = 0..64 { load {i:64} a@%t(1), x[64*%t](1) }",
         "load {i:66 in 1..65} b(1), x[-1](1)",
         "loop %t = 0..64 { load {i:3 in 1-%t..65-%t, j:64} b(64,1), x[64*%t-64](64,1) }",
@@ -172,6 +173,10 @@ def test_global_accesses_are_checked_where_sizes_are_known(body: str, message: s
 @pytest.mark.parametrize(
     ("body", "message"),
     [
+        (
+            "forall %d = 0..2 { loop %t = 0..64 { load {i:64} a(1), x[64*%t+4031*%d-128*%d*%t](1) } }",
+            "may reach element -",
+        ),
         (
             "%q = sload ids[5] load {i:64} a(1), x[%q](1)",
             "may reach element -2147483648 of x, whose first is 0; nothing",

@@ -19,6 +19,7 @@ from vcc.passes.graph.lower import (
     positions,
     quantization,
     ranking,
+    recurrent,
     reduction,
     resize,
     softmax,
@@ -45,6 +46,7 @@ FAMILIES = (
     indexed,
     ranking,
     positions,
+    recurrent,
     quantization,
 )
 

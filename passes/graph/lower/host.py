@@ -11,8 +11,9 @@ from xdsl.ir import SSAValue
 from vcc.dialects.graph import HostOp
 from vcc.dialects.onnx import NodeOp, find_schema, is_static
 
-#: Operators whose reference implementation gives wrong results: MaxPool's indices, LRN's last channels.
-_WRONG_REFERENCE = frozenset({"MaxPool", "LRN"})
+#: Operators whose reference implementation gives wrong results: MaxPool's indices, LRN's last channels, and
+#: the directions, clips and lengths of sequences of recurrent layers, which it ignores.
+_WRONG_REFERENCE = frozenset({"GRU", "LRN", "LSTM", "MaxPool", "RNN"})
 
 
 @cache

@@ -1,0 +1,129 @@
+"""Recurrent cells: what LSTM, GRU and RNN layers do from one step of a sequence to the next."""
+
+from __future__ import annotations
+
+from enum import auto
+
+from xdsl.dialects.builtin import IntegerAttr, TensorType, i1
+from xdsl.dialects.utils import EnumAttribute
+from xdsl.ir import SpacedOpaqueSyntaxAttribute
+from xdsl.irdl import (
+    AttrSizedOperandSegments,
+    irdl_attr_definition,
+    irdl_op_definition,
+    operand_def,
+    opt_operand_def,
+    prop_def,
+    result_def,
+    traits_def,
+)
+from xdsl.traits import Pure
+from xdsl.utils.str_enum import StrEnum
+
+from vcc.dialects.graph.base import AnyTensor, GraphOp, Tensor, Value, is_float, require, same_dtype, tensor_of
+
+
+class Cell(StrEnum):
+    """What computes a step's state; gates stand in ONNX's order.
+
+    `lstm`: input, output, forget, cell. `gru`: update, reset, hidden, the reset gate before the recurrent product;
+    `gru_linear`: after it. `rnn_tanh`, `rnn_relu`: one gate.
+    """
+
+    LSTM = auto()
+    GRU = auto()
+    GRU_LINEAR = auto()
+    RNN_TANH = auto()
+    RNN_RELU = auto()
+
+    @property
+    def gates(self) -> int:
+        """How many values a step computes for each element of the state."""
+        return 4 if self is Cell.LSTM else 3 if self in (Cell.GRU, Cell.GRU_LINEAR) else 1
+
+
+@irdl_attr_definition
+class CellAttr(EnumAttribute[Cell], SpacedOpaqueSyntaxAttribute):
+    """The cell of a `graph.recurrence`."""
+
+    name = "graph.cell"
+
+
+def recurrence_type(cell: Cell, x: Tensor, r: Tensor, others: dict[str, Tensor | None]) -> Tensor:
+    """x [T, B, D * gates * H], r [D, H, gates * H] -> [T, D, B, H]; for an LSTM [T + 1, D, B, H].
+
+    The initial state h and the LSTM's c have [D, B, H], the bias of `gru_linear` [D, H], peepholes [D, 3, H].
+    """
+    require(len(x.get_shape()) == 3 and len(r.get_shape()) == 3, "recurrence: x and r must have three axes")
+    (steps, batch, width), (directions, hidden, columns) = x.get_shape(), r.get_shape()
+    require(directions in (1, 2), f"recurrence: {directions} directions; there are one or two")
+    require(columns == cell.gates * hidden, f"recurrence: r has {columns} columns, not {cell.gates} times {hidden}")
+    require(width == directions * columns, f"recurrence: x has {width} columns, not {directions} times {columns}")
+    shapes = {"h": (directions, batch, hidden), "c": (directions, batch, hidden)}
+    shapes |= {"bias": (directions, hidden), "peepholes": (directions, 3, hidden)}
+    for name, type in others.items():
+        allowed = name == "h" or cell is (Cell.GRU_LINEAR if name == "bias" else Cell.LSTM)
+        require(type is None or allowed, f"recurrence: {cell} has no {name}")
+        require(type is None or type.get_shape() == shapes[name], f"recurrence: {name} must be {shapes[name]}")
+    element = same_dtype("recurrence", [x, r, *(type for type in others.values() if type is not None)])
+    require(is_float(element), f"recurrence: takes floats, not {element}")
+    return TensorType(element, (steps + (cell is Cell.LSTM), directions, batch, hidden))
+
+
+@irdl_op_definition
+class RecurrenceOp(GraphOp):
+    """`graph.recurrence lstm %x, %r, h %h, c %c {reverse}`: the state after every step of a sequence.
+
+    x holds, for every step, the products of the inputs and all biases that are added to gates; r multiplies the state
+    of the step before. The last direction goes from the end of the sequence to its beginning if `reverse` (which two
+    directions need). States that are not given begin at zero. An LSTM's result has one row more: its cell state at
+    the end.
+    """
+
+    name = "graph.recurrence"
+    cell = prop_def(CellAttr)
+    x = operand_def(AnyTensor)
+    r = operand_def(AnyTensor)
+    bias = opt_operand_def(AnyTensor)
+    h = opt_operand_def(AnyTensor)
+    c = opt_operand_def(AnyTensor)
+    peepholes = opt_operand_def(AnyTensor)
+    reverse = prop_def(IntegerAttr.constr(type=i1))
+    result = result_def(AnyTensor)
+    irdl_options = (*GraphOp.irdl_options, AttrSizedOperandSegments(as_property=True))
+    traits = traits_def(Pure())
+    assembly_format = (
+        "$cell $x `,` $r `:` type($x) `,` type($r) (`bias` $bias^ `:` type($bias))? (`h` $h^ `:` type($h))? "
+        "(`c` $c^ `:` type($c))? (`peepholes` $peepholes^ `:` type($peepholes))? attr-dict `->` type($result)"
+    )
+
+    def __init__(
+        self,
+        cell: Cell | str,
+        x: Value,
+        r: Value,
+        *,
+        bias: Value | None = None,
+        h: Value | None = None,
+        c: Value | None = None,
+        peepholes: Value | None = None,
+        reverse: bool = False,
+    ):
+        others = {"bias": bias, "h": h, "c": c, "peepholes": peepholes}
+        types = {name: None if value is None else tensor_of(value) for name, value in others.items()}
+        super().__init__(
+            operands=[x, r, *others.values()],
+            properties={"cell": CellAttr(Cell(cell)), "reverse": IntegerAttr.from_bool(reverse)},
+            result_types=[recurrence_type(Cell(cell), tensor_of(x), tensor_of(r), types)],
+        )
+
+    @property
+    def others(self) -> dict[str, Value | None]:
+        """The operands that may be absent, by name."""
+        return {"bias": self.bias, "h": self.h, "c": self.c, "peepholes": self.peepholes}
+
+    def inferred_type(self) -> Tensor:
+        types = {name: None if value is None else tensor_of(value) for name, value in self.others.items()}
+        directions = tensor_of(self.r).get_shape()[:1]
+        require(directions != (2,) or bool(self.reverse), "recurrence: the last of two directions must be reversed")
+        return recurrence_type(self.cell.data, tensor_of(self.x), tensor_of(self.r), types)

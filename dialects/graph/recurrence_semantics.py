@@ -1,0 +1,56 @@
+"""What recurrent cells compute, in numpy, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from vcc.dialects.graph.recurrence import Cell, RecurrenceOp
+from vcc.runtime.isa import semantics
+
+Array: TypeAlias = np.ndarray[Any, Any]
+
+
+def recurrence(op: RecurrenceOp, args: Sequence[Array]) -> Array:
+    """The states of all directions."""
+    given = iter(args)
+    x, r = next(given), next(given)
+    others = {name: None if value is None else next(given) for name, value in op.others.items()}
+    (steps, batch, _), (directions, hidden, columns) = x.shape, r.shape
+    zero = np.zeros((batch, hidden), x.dtype)
+    y = np.zeros((steps + (op.cell.data is Cell.LSTM), directions, batch, hidden), x.dtype)
+    for d in range(directions):
+        own = {name: None if value is None else value[d] for name, value in others.items()}
+        h, c = (zero if own[name] is None else own[name] for name in ("h", "c"))
+        backwards = bool(op.reverse) and d == directions - 1
+        for t in reversed(range(steps)) if backwards else range(steps):
+            h, c = _step(op.cell.data, x[t, :, d * columns :][:, :columns], r[d], h, c, own)
+            y[t, d] = h
+        if op.cell.data is Cell.LSTM:
+            y[steps, d] = c
+    return y
+
+
+def _step(cell: Cell, x: Array, r: Array, h: Any, c: Any, own: dict[str, Array | None]) -> tuple[Array, Array]:
+    """State and cell state after one step."""
+    sigmoid, tanh = semantics.UNARY["sigmoid"], semantics.UNARY["tanh"]
+    n = h.shape[1]
+    if cell is Cell.LSTM:
+        gates, peepholes = x + h @ r, own["peepholes"]
+        p = np.zeros((3, n), x.dtype) if peepholes is None else peepholes
+        new = sigmoid(gates[:, 2 * n : 3 * n] + p[2] * c) * c
+        new = new + sigmoid(gates[:, :n] + p[0] * c) * tanh(gates[:, 3 * n :])
+        return sigmoid(gates[:, n : 2 * n] + p[1] * new) * tanh(new), new
+    if cell is Cell.RNN_TANH:
+        return tanh(x + h @ r), c
+    if cell is Cell.RNN_RELU:
+        return semantics.UNARY["relu"](x + h @ r), c
+    z, reset = np.split(sigmoid(x[:, : 2 * n] + h @ r[:, : 2 * n]), 2, axis=1)
+    if cell is Cell.GRU:
+        new = tanh(x[:, 2 * n :] + (reset * h) @ r[:, 2 * n :])
+    else:
+        product = h @ r[:, 2 * n :]
+        new = tanh(x[:, 2 * n :] + reset * (product if own["bias"] is None else product + own["bias"]))
+    return new + z * (h - new), c

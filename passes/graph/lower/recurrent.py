@@ -1,0 +1,156 @@
+"""LSTM, GRU and RNN: one product for the inputs of all steps, then a `graph.recurrence` over their states."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from xdsl.ir import SSAValue
+
+from vcc.dialects import graph
+from vcc.dialects.graph import Cell, shape_of
+from vcc.passes.graph.lower.constraints import constant, float_tensors, machine_multiplies
+from vcc.passes.graph.lower.node import Node
+from vcc.passes.graph.lower.registry import lowers
+
+#: The activations of each operator's gates for which there is a cell.
+CELLS: dict[str, dict[tuple[str, ...], Cell]] = {
+    "LSTM": {("sigmoid", "tanh", "tanh"): Cell.LSTM},
+    "GRU": {("sigmoid", "tanh"): Cell.GRU},
+    "RNN": {("tanh",): Cell.RNN_TANH, ("relu",): Cell.RNN_RELU},
+}
+
+
+def _activations(node: Node) -> list[tuple[str, ...]]:
+    """The activations of each direction."""
+    default = next(iter(CELLS[node.op_type]))
+    names = [_text(name) for name in node.op.attribute("activations") or default * _directions(node)]
+    return [tuple(names[i : i + len(default)]) for i in range(0, len(names), len(default))]
+
+
+def _text(name: object) -> str:
+    return (name.decode() if isinstance(name, bytes) else str(name)).lower()
+
+
+def _directions(node: Node) -> int:
+    return 2 if node.string("direction", "forward") == "bidirectional" else 1
+
+
+def usual_activations(node: Node) -> bool:
+    """All directions must have the operator's default activations, or Relu for an RNN."""
+    kinds = set(_activations(node))
+    return len(kinds) == 1 and kinds <= CELLS[node.op_type].keys()
+
+
+def unclipped(node: Node) -> bool:
+    """The attributes clip and input_forget must not be used."""
+    return node.op.attribute("clip") is None and not node.int("input_forget", 0)
+
+
+def full_sequences(node: Node) -> bool:
+    """All sequences must have the input's length: sequence_lens is absent, or constant and equal to it."""
+    lengths = node.constant(4)
+    steps = node.shape(0)[node.int("layout", 0)]
+    return node.input(4) is None or (lengths is not None and bool((lengths == steps).all()))
+
+
+def full_precision(node: Node) -> bool:
+    """The dtype must be f32 or f64."""
+    return node.dtype(0).itemsize >= 4
+
+
+def _cell(node: Node) -> Cell:
+    cell = CELLS[node.op_type][_activations(node)[0]]
+    return Cell.GRU_LINEAR if cell is Cell.GRU and node.int("linear_before_reset", 0) else cell
+
+
+NEEDS = [
+    float_tensors,
+    machine_multiplies,
+    full_precision,
+    constant("Weights, recurrence weights, biases and peepholes", 1, 2, 3, 7),
+    usual_activations,
+    unclipped,
+    full_sequences,
+]
+
+
+@lowers("LSTM", "GRU", "RNN", needs=NEEDS)
+def lower_recurrent(node: Node) -> Sequence[SSAValue | None]:
+    """Y is all rows of the recurrence, Y_h each direction's last one, Y_c the row behind them."""
+    cell, batch_first = _cell(node), bool(node.int("layout", 0))
+    x = node.transpose(node.x, (1, 0, 2)) if batch_first else node.x
+    (steps, batch, _), hidden = shape_of(x), node.shape(2)[2]
+    directions = _directions(node)
+    reverse = node.string("direction", "forward") != "forward"
+    state = [_state(node, position, batch_first) for position in (5, 6)]
+    peepholes = node.constant(7)
+    weights = node.constant(2)
+    assert weights is not None
+    gates, bias = _gates(node, x, cell, directions)
+    y = node.emit(
+        graph.RecurrenceOp(
+            cell,
+            gates,
+            node.array(np.ascontiguousarray(weights.transpose(0, 2, 1))),
+            bias=None if bias is None else node.array(bias),
+            h=state[0],
+            c=state[1] if cell is Cell.LSTM else None,
+            peepholes=None if peepholes is None else node.array(peepholes.reshape(directions, 3, hidden)),
+            reverse=reverse,
+        )
+    )
+    whole = (steps, directions, batch, hidden)
+    results: list[SSAValue | None] = [None if node.outputs[0] is None else node.slice(y, (0, 0, 0, 0), whole)]
+    ends = [0 if reverse and d == directions - 1 else steps - 1 for d in range(directions)]
+    if len(node.outputs) > 1:
+        results.append(None if node.outputs[1] is None else _rows(node, y, ends))
+    if len(node.outputs) > 2:
+        results.append(None if node.outputs[2] is None else _rows(node, y, [steps] * directions))
+    if batch_first:
+        results = [
+            None if r is None else node.transpose(r, (2, 0, 1, 3) if i == 0 else (1, 0, 2))
+            for i, r in enumerate(results)
+        ]
+    return results
+
+
+def _gates(node: Node, x: SSAValue, cell: Cell, directions: int) -> tuple[SSAValue, np.ndarray | None]:
+    """The inputs' part of all gates, [T, B, D * gates * H], and the bias that the reset gate multiplies."""
+    (steps, batch, width), hidden = shape_of(x), node.shape(2)[2]
+    columns = cell.gates * hidden
+    weights, biases = node.constant(1), node.constant(3)
+    assert weights is not None
+    matrix = node.array(np.ascontiguousarray(weights.reshape(directions * columns, width).T))
+    gates = node.emit(graph.MatmulOp(node.reshape(x, (steps * batch, width)), matrix))
+    inner: np.ndarray | None = None
+    if biases is not None:
+        own, recurrent = biases.reshape(directions, 2, columns).transpose(1, 0, 2)
+        if cell is Cell.GRU_LINEAR:
+            inner = np.ascontiguousarray(recurrent[:, 2 * hidden :])
+            recurrent = np.concatenate([recurrent[:, : 2 * hidden], np.zeros_like(inner)], axis=1)
+        gates = node.binary("add", gates, node.array((own + recurrent).reshape(-1)))
+    return node.reshape(gates, (steps, batch, directions * columns)), inner
+
+
+def _state(node: Node, position: int, batch_first: bool) -> SSAValue | None:
+    """An initial state as [D, B, H]; None where it is zero."""
+    value = node.input(position)
+    array = node.constant(position)
+    if value is None or (array is not None and not array.any()):
+        return None
+    return node.transpose(value, (1, 0, 2)) if batch_first else value
+
+
+def _rows(node: Node, y: SSAValue, rows: Sequence[int]) -> SSAValue:
+    """One row of each direction, [D, B, H]."""
+    _, directions, batch, hidden = shape_of(y)
+    if len(set(rows)) == 1:
+        return node.reshape(
+            node.slice(y, (rows[0], 0, 0, 0), (1, directions, batch, hidden)), (directions, batch, hidden)
+        )
+    parts = [
+        node.reshape(node.slice(y, (row, d, 0, 0), (1, 1, batch, hidden)), (1, batch, hidden))
+        for d, row in enumerate(rows)
+    ]
+    return node.emit(graph.ConcatOp(parts, 0))

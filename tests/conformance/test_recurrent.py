@@ -1,0 +1,81 @@
+"""LSTM, GRU and RNN against ONNX Runtime: directions, states, tails of sequences and panels, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from conformance import Case, check, compile_model, parametrize, random
+from onnx import helper
+
+from vcc.runtime.diagnostics import VccError
+
+GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
+
+
+def cell(
+    name: str, kind: str, *, steps: int = 4, batch: int = 2, inputs: int = 5, hidden: int = 12, bias: bool = True,
+    state: bool = True, peepholes: bool = False, outputs: str = "", lengths: Any = None,
+    **attributes: Any,
+) -> Case:  # fmt: skip
+    """One node; `outputs` are those that the model has, by default all."""
+    directions = 2 if attributes.get("direction") == "bidirectional" else 1
+    rows = GATES[kind] * hidden
+    constants = {
+        "W": random(directions, rows, inputs, low=-0.5, high=0.5),
+        "R": random(directions, rows, hidden, low=-0.5, high=0.5),
+    }
+    feeds, names = {"X": random(steps, batch, inputs)}, ["X", "W", "R", "", "", "", "", ""]
+    if bias:
+        names[3], constants["B"] = "B", random(directions, 2 * rows, low=-0.5, high=0.5)
+    if lengths is not None:
+        names[4], constants["S"] = "S", np.array(lengths, np.int32)
+    if state:
+        names[5], feeds["H"] = "H", random(directions, batch, hidden)
+        if kind == "LSTM":
+            names[6], feeds["C"] = "C", random(directions, batch, hidden, seed=1)
+    if peepholes:
+        names[7], constants["P"] = "P", random(directions, 3 * hidden, low=-0.5, high=0.5)
+    names = names[: max(i for i, each in enumerate(names) if each) + 1]
+    every = ["Y", "Yh", "Yc"] if kind == "LSTM" else ["Y", "Yh"]
+    wanted = outputs.split() or every
+    results = [each if each in wanted else "" for each in every]
+    node = helper.make_node(kind, names, results, name=name, hidden_size=hidden, **attributes)
+    return Case(f"{kind.lower()}-{name}", [node], feeds, constants, wanted, terms=hidden)
+
+
+CASES = [
+    *(cell(way, kind, direction=way) for kind in GATES for way in ("forward", "reverse", "bidirectional")),
+    *(cell("zeros", kind, bias=False, state=False) for kind in GATES),
+    *(cell("one-step", kind, steps=1, batch=1, outputs="Yh") for kind in GATES),
+    *(cell("wide", kind, steps=2, batch=1, hidden=70) for kind in GATES),
+    cell("batch", "LSTM", steps=2, batch=37, hidden=16, direction="bidirectional"),
+    cell("batch", "GRU", steps=2, batch=37, hidden=16),
+    cell("cell-state", "LSTM", outputs="Yc"),
+    cell("peepholes", "LSTM", peepholes=True, direction="bidirectional"),
+    cell("after", "GRU", linear_before_reset=1, direction="bidirectional"),
+    cell("after-no-bias", "GRU", linear_before_reset=1, bias=False),
+    cell("relu", "RNN", activations=["Relu"]),
+    cell("whole", "LSTM", lengths=[4, 4]),
+]
+
+
+@parametrize(CASES)
+def test_recurrent_layers(case: Case, target: str):
+    check(case, target)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "reason"),
+    [
+        ({"lengths": [4, 2]}, "sequence_lens is absent, or constant and equal to it"),
+        ({"clip": 0.5}, "clip and input_forget must not be used"),
+        ({"activations": ["HardSigmoid", "Tanh", "Tanh"]}, "default activations"),
+    ],
+)
+def test_what_no_kernel_computes_is_refused(attributes: dict[str, Any], reason: str):
+    # The reference implementation on the host ignores these, so it is no way out.
+    with pytest.raises(VccError, match=reason) as caught:
+        compile_model(cell("refused", "LSTM", **attributes).model(), "vn1")
+    assert caught.value.diagnostics[0].code == "E0121"
