@@ -175,7 +175,7 @@ def test_global_accesses_are_checked_where_sizes_are_known(body: str, message: s
     [
         (
             "forall %d = 0..2 { loop %t = 0..64 { load {i:64} a(1), x[64*%t+4031*%d-128*%d*%t](1) } }",
-            "may reach element -",
+            "reaches element -1 of x, which has 4096 (at %d = 1, %t = 63)",
         ),
         (
             "%q = sload ids[5] load {i:64} a(1), x[%q](1)",
