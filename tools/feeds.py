@@ -50,24 +50,6 @@ def as_declared(feeds: Mapping[str, Array], specs: Sequence[TensorSpec]) -> dict
     }
 
 
-def random_feeds(specs: Sequence[TensorSpec], seed: int, given: Mapping[str, Array] | None = None) -> dict[str, Array]:
-    """Arrays for all inputs that `given` lacks: floats of standard normal distribution, integers and booleans 0 or 1.
-
-    Zero and one are valid as indices and masks more often than other integers are.
-    """
-    generator = np.random.default_rng(seed)
-    feeds = dict(given or {})
-    for spec in specs:
-        if spec.name not in feeds:
-            dtype = np.dtype(spec.dtype.numpy)
-            if dtype.kind in "biu":
-                values: Any = generator.integers(0, 2, spec.shape)
-            else:
-                values = generator.standard_normal(spec.shape)
-            feeds[spec.name] = np.asarray(values).astype(dtype)
-    return feeds
-
-
 def parse_seed(option: str, text: str) -> int:
     """A seed; an empty text is 0. E0202 for anything but digits."""
     if not text:

@@ -76,10 +76,10 @@ def denormals(flushed: bool) -> Generator[None]:
 
 @cache
 def _functions() -> tuple[Any, Any, int]:
-    from vcc.runtime.native.engine import MachineCode, host_cpu
+    from vcc.runtime.native.llvm import Jitted, host_cpu
 
     text, bits = _KINDS[platform.machine()]
-    code = MachineCode(text, host_cpu())
+    code = Jitted([text], host_cpu())
     get = ctypes.CFUNCTYPE(ctypes.c_int64)(code.address("get"))
     put = ctypes.CFUNCTYPE(None, ctypes.c_int64)(code.address("set"))
     get.code = put.code = code  # type: ignore[attr-defined]  # it lives as long as its functions

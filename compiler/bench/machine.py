@@ -96,7 +96,7 @@ def last_level_cache() -> int:
 
 def cpu_name() -> str:
     """The processor's name as the system tells it, and as LLVM does."""
-    from vcc.runtime.native.engine import host_cpu
+    from vcc.runtime.native.llvm import host_cpu
 
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     named = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]

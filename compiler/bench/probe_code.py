@@ -32,10 +32,10 @@ class ProbeCode:
 @cache
 def probe_code() -> ProbeCode:
     """The loops for this CPU."""
-    from vcc.runtime.native.engine import MachineCode, host_cpu
+    from vcc.runtime.native.llvm import Jitted, host_cpu
 
     lanes = host_cpu().vector_bytes // 4
-    code = MachineCode("\n".join([_fma(lanes), _reader(lanes), _triads(lanes)]), host_cpu())
+    code = Jitted(["\n".join([_fma(lanes), _reader(lanes), _triads(lanes)])], host_cpu())
     place, count, real = ctypes.c_void_p, ctypes.c_int64, ctypes.c_float
 
     def function(name: str, *kinds: Any) -> Any:

@@ -57,6 +57,24 @@ def bind_outputs(specs: Sequence[TensorSpec], out: Sequence[Array] | None) -> li
     return list(out)
 
 
+def random_feeds(specs: Sequence[TensorSpec], seed: int, given: Mapping[str, Array] | None = None) -> dict[str, Array]:
+    """Arrays for all inputs that `given` lacks: floats of standard normal distribution, integers and booleans 0 or 1.
+
+    Zero and one are valid as indices and masks more often than other integers are.
+    """
+    generator = np.random.default_rng(seed)
+    feeds = dict(given or {})
+    for spec in specs:
+        if spec.name not in feeds:
+            dtype = np.dtype(spec.dtype.numpy)
+            if dtype.kind in "biu":
+                values: Any = generator.integers(0, 2, spec.shape)
+            else:
+                values = generator.standard_normal(spec.shape)
+            feeds[spec.name] = np.asarray(values).astype(dtype)
+    return feeds
+
+
 def matches(spec: TensorSpec, array: Array) -> bool:
     """Whether the array has exactly the tensor's dtype and shape."""
     return array.dtype == spec.dtype.numpy and array.shape == spec.shape

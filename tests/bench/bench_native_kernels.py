@@ -23,8 +23,8 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
-from math import prod
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -32,11 +32,9 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from vcc.compiler.bench.compare import BLOCKS, compare
-from vcc.compiler.bench.engines.interface import Subject
 from vcc.compiler.bench.engines.onnxruntime_engine import OnnxRuntimeEngine
 from vcc.compiler.bench.machine import cpu_name, last_level_cache
-from vcc.compiler.compilation import Compilation
-from vcc.compiler.options import Options
+from vcc.compiler.bench.subjects import Prepared, prepare
 
 OPSET = 18
 
@@ -110,14 +108,9 @@ def cases() -> list[Case]:
     return found
 
 
-def subject(case: Case) -> Subject:
+def prepared(case: Case, folder: Path) -> Prepared:
     """The case compiled for this CPU, with inputs."""
-    proto = case.make()
-    (x,) = proto.graph.input
-    shape = tuple(dim.dim_value for dim in x.type.tensor_type.shape.dim)
-    image = Compilation.from_model(proto, Options(target="host")).encode()
-    assert prod(shape)
-    return Subject(case.name, image, {"x": random(np.random.default_rng(1), shape)}, proto, bound=True)
+    return prepare(case.make(), folder, case.name, {}, bound=True)
 
 
 def main() -> int:
@@ -138,9 +131,10 @@ def main() -> int:
     print("|---|---|---|---|---|---|---|---|---|---|---|")
     rows: list[dict[str, Any]] = []
     for case in chosen:
-        one = subject(case)
         for threads in args.threads or [1]:
-            found = compare(one, [OnnxRuntimeEngine()], threads, case.macs, case.nbytes, args.blocks)
+            with TemporaryDirectory(prefix="vcc-bench-") as folder:
+                one = prepared(case, Path(folder)).subject
+                found = compare(one, [OnnxRuntimeEngine()], threads, case.macs, case.nbytes, args.blocks)
             (ort,) = found.opponents
             gflops = f"{found.flops / found.seconds / 1e9:.1f}" if case.macs else ""
             rate = f"{found.nbytes / found.seconds / 1e9:.1f}" if case.nbytes else ""

@@ -41,7 +41,8 @@ def run(args: argparse.Namespace) -> int:
     """Compare."""
     from vcc.compiler.debug.compare import compare_runs, suspects
     from vcc.compiler.debug.reference_run import has_onnxruntime, run_reference
-    from vcc.tools.feeds import as_declared, parse_seed, random_feeds, read_feeds
+    from vcc.runtime.host.feeds import random_feeds
+    from vcc.tools.feeds import as_declared, parse_seed, read_feeds
     from vcc.tools.files import is_binary, read_image
     from vcc.tools.output import note, print_json
     from vcc.tools.programs import program_for, program_of

@@ -51,8 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run."""
     from vcc.compiler.files import check_folder
-    from vcc.runtime.host.feeds import describe
-    from vcc.tools.feeds import as_declared, parse_seed, random_feeds, read_feeds
+    from vcc.runtime.host.feeds import describe, random_feeds
+    from vcc.tools.feeds import as_declared, parse_seed, read_feeds
     from vcc.tools.output import print_json
     from vcc.tools.programs import program_for
 

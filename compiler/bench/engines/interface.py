@@ -2,61 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vcc.runtime.host.executor import allocate
-
-if TYPE_CHECKING:
-    from onnx import ModelProto
-
-    from vcc.runtime.binary.image import Image
+from vcc.runtime.isa.host import TensorSpec
 
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is timed: a model with its inputs, and the image that vcc made of it.
+    """What is timed, as files: `binary` is the .vbin, `model` the ONNX model, None if only the .vbin is known.
 
-    `model` is a path or a message; it is None if only a .vbin is known. With `bound`, engines run on inputs and
-    outputs that are bound beforehand and lie on cache lines; otherwise each run makes fresh outputs.
+    In the model, initialisers are constants and not inputs as well. `feeds` are the inputs by name. With `outputs`,
+    engines run on inputs and outputs that are bound beforehand and lie on cache lines, where their interface allows
+    it; otherwise each run makes fresh outputs.
     """
 
     name: str
-    image: Image
+    binary: Path
     feeds: Mapping[str, Array]
-    model: Path | ModelProto | None = None
-    bound: bool = False
+    model: Path | None = None
+    outputs: Sequence[TensorSpec] | None = None
 
     def __post_init__(self) -> None:
-        if self.bound:
+        if self.outputs is not None:
             object.__setattr__(self, "feeds", {name: _on_lines(array) for name, array in self.feeds.items()})
 
     def fresh_outputs(self) -> list[Array] | None:
-        """Arrays for the outputs where they are bound, on cache lines; None where each run makes its own."""
-        if not self.bound:
+        """Arrays for outputs that are bound; None where each run makes its own."""
+        if self.outputs is None:
             return None
-        return [_on_lines(np.zeros(spec.shape, spec.dtype.numpy)) for spec in self.image.host.outputs]
+        return [_on_lines(np.zeros(spec.shape, spec.dtype.numpy)) for spec in self.outputs]
 
-    @cached_property
-    def proto(self) -> ModelProto:
-        """The model as every engine gets it: initialisers are constants and no inputs."""
-        import onnx
-
+    def onnx_file(self) -> str:
+        """The model's path. Only for engines that take ONNX models, which are not asked where there is none."""
         assert self.model is not None
-        model = onnx.load(self.model) if isinstance(self.model, Path) else self.model
-        constants = {tensor.name for tensor in model.graph.initializer}
-        inputs = [value for value in model.graph.input if value.name not in constants]
-        del model.graph.input[:]
-        model.graph.input.extend(inputs)
-        return model
+        return str(self.model)
 
 
 def _on_lines(array: Array) -> Array:
@@ -89,7 +77,7 @@ class Session(Protocol):
 
 
 class Engine(Protocol):
-    """An engine. `open` raises VccError (E0601) if it is not installed, (E0602) if it cannot take the model."""
+    """An engine. Raises VccError: E0601 where its package is not installed, E0602 if it cannot take the model."""
 
     @property
     def name(self) -> str:
@@ -100,6 +88,6 @@ class Engine(Protocol):
         """The version of its package."""
         ...
 
-    def open(self, subject: Subject, threads: int) -> list[Session]:
-        """The subject's sessions; more than one if the engine has settings of which the faster shall count."""
+    def open(self, subject: Subject, threads: int, variants: bool = True) -> list[Session]:
+        """The subject's sessions: with `variants`, one for each setting of which the fastest shall count."""
         ...
