@@ -19,7 +19,7 @@ from vcc.runtime.isa.host import TensorSpec
 
 if TYPE_CHECKING:
     from vcc.runtime.interpreter.stats import Stats
-    from vcc.runtime.native.engine import NativeKernel
+    from vcc.runtime.native.code import ProgramCode
     from vcc.runtime.native.program import NativeProgram
 
 Array = NDArray[Any]
@@ -30,23 +30,30 @@ ENGINES = ("native", "interpreter")
 
 
 def load(path: str | Path) -> Program:
-    """The program in a .vbin file. Raises VccError: E0204 if it cannot be read, E0302 or E0303 if it is not sound."""
+    """The program in a .vbin file. Raises VccError: E0204 if it cannot be read, E0302 or E0303 if it is not sound.
+
+    A program whose machine code is in the user's cache has passed the verifier before, and is not verified again.
+    """
     from vcc.runtime.binary.reader import load as load_image
-    from vcc.runtime.isa.verifier import verify_image
+    from vcc.runtime.native.start import cached_code
 
     image = load_image(path)
-    verify_image(image)
-    return Program(image)
+    code = cached_code(image)
+    if code is None or not code.facts.verified:
+        from vcc.runtime.isa.verifier import verify_image
+
+        verify_image(image)
+    return Program(image, code)
 
 
 class Program:
-    """A compiled model. `image` must be verified, as `load` and the compiler do."""
+    """A compiled model. `image` must be verified, as `load` and the compiler do; `code` is its machine code."""
 
-    def __init__(self, image: Image):
+    def __init__(self, image: Image, code: ProgramCode | None = None):
         self.image = image
         self._executor = Executor(image)
         self._interpreter: Engine | None = None
-        self._compiled: dict[str, NativeKernel] = {}  # shared by the native programs for any number of threads
+        self._code = code  # shared by the native programs for any number of threads
         self._native: dict[int, NativeProgram] = {}
         self._default = ""
 
@@ -128,7 +135,10 @@ class Program:
 
     def _natively(self, threads: int) -> NativeProgram:
         from vcc.runtime.native.program import NativeProgram
+        from vcc.runtime.native.start import program_code
 
+        if self._code is None:
+            self._code = program_code(self.image, verified=True)
         if threads not in self._native:
-            self._native[threads] = NativeProgram(self.image, threads, self._compiled)
+            self._native[threads] = NativeProgram(self.image, threads, self._code)
         return self._native[threads]

@@ -12,7 +12,9 @@ a new layout does.
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from enum import IntEnum
+from hashlib import blake2b
 
 from vcc.runtime.isa.host import Space
 from vcc.runtime.isa.kernel import Memory, Pipe, Role
@@ -79,6 +81,16 @@ SCALAR_OPS = ("add", "mul", "min", "max", "div", "mod", "eq", "ne", "lt", "le", 
 
 class DamagedError(Exception):
     """What is wrong with the bytes of a .vbin; `read_image` makes a diagnostic of it."""
+
+
+def sections_digest(sections: Mapping[Section, bytes | memoryview]) -> bytes:
+    """A digest of 32 bytes of all sections but the weights."""
+    digest = blake2b(digest_size=32)
+    for kind in Section:
+        if kind is not Section.CONSTANTS:
+            digest.update(struct.pack("<IQ", kind, len(sections[kind])))
+            digest.update(sections[kind])
+    return digest.digest()
 
 
 def align(offset: int) -> int:

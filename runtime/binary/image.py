@@ -66,6 +66,8 @@ class Image:
     lower_bound: int = 0
     machine: str = ""
     remarks: tuple[tuple[int, str], ...] = field(default=())
+    #: Set once it is known: see `program_digest`.
+    digest: bytes = field(default=b"", init=False, compare=False, repr=False)
 
     def kernel(self, name: str) -> Kernel:
         """The kernel of that name. Raises KeyError."""

@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from vcc.runtime.binary.format import HEADER, MAGIC, SECTION, VERSION, DamagedError, Section, align
+from vcc.runtime.binary.format import HEADER, MAGIC, SECTION, VERSION, DamagedError, Section, align, sections_digest
 from vcc.runtime.binary.image import Image
 from vcc.runtime.binary.kernel_reader import Debug, KernelReader, read_sources, read_taps
 from vcc.runtime.binary.program_reader import (
@@ -105,7 +105,7 @@ def _image(sections: Mapping[Section, Raw]) -> Image:
     remarks, values = read_remarks(debug, len(nodes)), read_values(taps, len(nodes))
     kernels = _kernels(words(Section.KERNELS), debug, taps)
     lower_bound, plan = read_plan(words(Section.PLAN))
-    return Image(
+    image = Image(
         kernels=kernels,
         host=read_host(words(Section.HOST), [kernel.name for kernel in kernels]),
         constants=read_constants(words(Section.CONSTANT_TABLE), sections[Section.CONSTANTS]),
@@ -116,6 +116,8 @@ def _image(sections: Mapping[Section, Raw]) -> Image:
         machine=_text("MACHINE", sections[Section.MACHINE].tobytes()),
         remarks=remarks,
     )
+    object.__setattr__(image, "digest", sections_digest({kind: data.data for kind, data in sections.items()}))
+    return image
 
 
 def _kernels(words: WordReader, debug: WordReader, taps: WordReader) -> tuple[Kernel, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vcc.runtime.binary.format import HEADER, MAGIC, SECTION, VERSION, Section, align
+from vcc.runtime.binary.format import HEADER, MAGIC, SECTION, VERSION, Section, align, sections_digest
 from vcc.runtime.binary.image import Image
 from vcc.runtime.binary.kernel_writer import KernelWriter
 from vcc.runtime.binary.program_writer import ProgramWriter, constant_offsets
@@ -46,6 +46,17 @@ def save(image: Image, path: str | os.PathLike[str]) -> None:
             with suppress(OSError):
                 temporary.unlink()
         raise error("E0203", f"cannot write {os.fspath(path)}: {problem.strerror or problem}") from problem
+
+
+def program_digest(image: Image) -> bytes:
+    """A digest of all that a .vbin of the image holds, its weights left out. 32 bytes.
+
+    Raises `VccError` E0302 as `write_image`.
+    """
+    if not image.digest:
+        weightless = {kind: b"".join(c) for kind, c in _sections(image).items() if kind is not Section.CONSTANTS}
+        object.__setattr__(image, "digest", sections_digest(weightless))
+    return image.digest
 
 
 def _chunks(image: Image) -> Iterator[bytes | memoryview]:

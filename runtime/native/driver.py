@@ -1,12 +1,12 @@
 """One function that makes all launches between two host calls, so that a run enters native code once.
 
 Every thread runs it, each its part of every kernel, and the threads meet between kernels of which one is divided. A
-kernel that is not divided is run by the thread with part 0.
+kernel that is not divided is run by the thread with part 0. The code is the same for any number of threads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vcc.runtime.isa.host import Ref, Space
@@ -18,10 +18,19 @@ TRAPS = 4096
 SHARED_BYTES = 3 * 64
 
 #: Threads spin for a while, then let others run: a launch takes microseconds, but cores may be fewer than threads.
+#: One thread alone only looks whether something trapped.
 MEETING = """
 declare i32 @sched_yield()
-define internal i1 @meet(ptr %shared, i64 %parts) nounwind {
+define internal i1 @meet(ptr %shared, i64 %parts) nounwind noinline {
 entry:
+  %alone = icmp eq i64 %parts, 1
+  br i1 %alone, label %look, label %arrive
+look:
+  %own = getelementptr i8, ptr %shared, i64 128
+  %mine = load i64, ptr %own
+  %trapped = icmp ne i64 %mine, 0
+  ret i1 %trapped
+arrive:
   %meetings = getelementptr i8, ptr %shared, i64 64
   %verdict = getelementptr i8, ptr %shared, i64 136
   %now = load atomic i64, ptr %meetings acquire, align 8
@@ -38,7 +47,7 @@ open:
   store atomic i64 %next, ptr %meetings release, align 8
   br label %leave
 spin:
-  %turn = phi i64 [0, %entry], [%more, %again], [0, %sleep]
+  %turn = phi i64 [0, %arrive], [%more, %again], [0, %sleep]
   %seen = load atomic i64, ptr %meetings acquire, align 8
   %same = icmp eq i64 %seen, %now
   br i1 %same, label %wait, label %leave
@@ -61,24 +70,37 @@ leave:
 
 @dataclass(frozen=True)
 class Call:
-    """One launch: the kernel's address in memory, its arguments, whether its work is divided.
+    """One launch: the kernel's name in machine code, its arguments, whether its work is divided.
 
-    `copies` are inputs that overlap an output: argument number, bytes, and where in the copies' memory they go.
+    `copies` are inputs that overlap an output: argument number, bytes, and where in the copies' memory of `copy_bytes`
+    they go.
     """
 
-    address: int
+    kernel: str
     args: tuple[Ref | int, ...]
     divided: bool
     copies: tuple[tuple[int, int, int], ...] = ()
+    copy_bytes: int = 0
+
+    @property
+    def declaration(self) -> str:
+        """The kernel as LLVM IR declares it: arguments, on-chip memories, which part of how many."""
+        kinds = ["i64" if isinstance(arg, int) else "ptr" for arg in self.args]
+        return f"declare i32 @{self.kernel}({', '.join([*kinds, 'ptr', 'i64', 'i64'])})"
 
 
-def driver(calls: Sequence[Call]) -> str:
-    """LLVM IR of `i64 run(inputs, outputs, constants, arena, copies, scratch, shared, part, parts)`.
+def driver(runs: Mapping[str, Sequence[Call]]) -> str:
+    """LLVM IR of an `i64 NAME(inputs, outputs, constants, arena, copies, scratch, shared, part, parts)` for each run.
 
     The first three are tables of addresses. The result is 0, or `TRAPS` times the launch's index here plus its trap.
     """
-    lines = [MEETING, "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)"]
-    lines += ["define i64 @run(ptr %input, ptr %output, ptr %const, ptr %arena, ptr %copies, ptr %scratch,"]
+    declared = sorted({call.declaration for calls in runs.values() for call in calls})
+    functions = [_function(name, calls) for name, calls in runs.items()]
+    return "\n".join([MEETING, "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)", *declared, *functions])
+
+
+def _function(name: str, calls: Sequence[Call]) -> str:
+    lines = [f"define i64 @{name}(ptr %input, ptr %output, ptr %const, ptr %arena, ptr %copies, ptr %scratch,"]
     lines += ["    ptr %shared, i64 %part, i64 %parts) nounwind {", "entry:"]
     lines += ["  %trap = getelementptr i8, ptr %shared, i64 128", "  %first = icmp eq i64 %part, 0"]
     open_work = False  # whether some thread may still be at work on what the next launch needs
@@ -152,7 +174,7 @@ def _launch(number: int, call: Call) -> list[str]:
     result = f"%result.{number}"
     return [
         *lines,
-        f"  {result} = call i32 inttoptr (i64 {call.address} to ptr)({', '.join([*args, 'ptr %scratch', share])})",
+        f"  {result} = call i32 @{call.kernel}({', '.join([*args, 'ptr %scratch', share])})",
         f"  %wrong.{number} = icmp ne i32 {result}, 0",
         f"  br i1 %wrong.{number}, label %trapped.{number}, label %fine.{number}",
         f"trapped.{number}:",

@@ -1,4 +1,4 @@
-"""Machine code from kernels through LLVM, and launching it."""
+"""One kernel as machine code, and launching it. Whole programs, and keeping machine code, are for program.py."""
 
 from __future__ import annotations
 
@@ -8,49 +8,25 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
-import llvmlite.binding as llvm
 import numpy as np
 
 from vcc.runtime.diagnostics import error
 from vcc.runtime.host.engine import Argument
 from vcc.runtime.interpreter.memory import aligned, bind_scalars, bind_tensors
 from vcc.runtime.isa.host import Launch
-from vcc.runtime.isa.kernel import Forall, Kernel, TensorParam
+from vcc.runtime.isa.kernel import Kernel, TensorParam
+from vcc.runtime.native.build import load_texts
 from vcc.runtime.native.emit import Cpu
+from vcc.runtime.native.llvm import host_cpu
+from vcc.runtime.native.segments import parallel
 from vcc.runtime.native.translate import Translator
 
-
-@cache
-def host_cpu() -> Cpu:
-    """The CPU this process runs on."""
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    features = llvm.get_host_cpu_features()
-    size = 64 if features.get("avx512f") else 32 if features.get("avx2") else 16
-    return Cpu(llvm.get_host_cpu_name(), features.flatten(), size, 16 if features.get("sse2") and size < 64 else 32)
+__all__ = ["NativeEngine", "NativeKernel", "compile_kernel", "host_cpu", "translate"]
 
 
 def translate(kernel: Kernel, cpu: Cpu | None = None) -> str:
     """The kernel as LLVM IR. Raises VccError (E0121) naming an instruction that this engine does not have."""
     return Translator(kernel, cpu or host_cpu()).run()
-
-
-class MachineCode:
-    """A module's functions as machine code, which lives as long as this object."""
-
-    def __init__(self, text: str, cpu: Cpu):
-        module = llvm.parse_assembly(text)
-        machine = llvm.Target.from_default_triple().create_target_machine(cpu=cpu.name, features=cpu.features, opt=3)
-        options = llvm.create_pipeline_tuning_options(speed_level=2)
-        options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = False
-        builder = llvm.create_pass_builder(machine, options)
-        builder.getModulePassManager().run(module, builder)
-        self._code = llvm.create_mcjit_compiler(module, machine)
-        self._code.finalize_object()
-
-    def address(self, name: str) -> int:
-        """Where a function starts."""
-        return self._code.get_function_address(name)
 
 
 class NativeKernel:
@@ -63,13 +39,12 @@ class NativeKernel:
     def __init__(self, kernel: Kernel, cpu: Cpu):
         self.kernel = kernel
         translator = Translator(kernel, cpu)
-        self._code = MachineCode(translator.run(), cpu)
+        _, self._code = load_texts([translator.run()], cpu)
         self.traps, self.scratch_bytes = translator.e.traps, translator.scratch_bytes
-        self.parallel = any(isinstance(s, Forall) for s in kernel.body)
+        self.parallel = parallel(kernel)
         self._kinds = [ctypes.c_void_p if isinstance(p, TensorParam) else ctypes.c_int64 for p in kernel.params]
         kind = ctypes.CFUNCTYPE(ctypes.c_int32, *self._kinds, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
-        self.address = self._code.address("kernel")
-        self._function = kind(self.address)
+        self._function = kind(self._code.address("kernel"))
         self._local = threading.local()
 
     def _run(self, values: Sequence[ctypes.c_void_p | ctypes.c_int64], part: int, parts: int) -> None:

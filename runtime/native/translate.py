@@ -19,7 +19,7 @@ from vcc.runtime.native.vector import Chain
 
 
 class Translator:
-    """Makes one function `i32 kernel(parameters..., scratch, part, parts)`; its result numbers a trap, 0 is none.
+    """Makes one function `i32 NAME(parameters..., scratch, part, parts)`; its result numbers a trap, 0 is none.
 
     It runs part `part` of `parts` equal parts of the forall's iterations.
     """
@@ -31,8 +31,8 @@ class Translator:
         self.f = Frame(self.kernel, self.e)
         self.scratch_bytes = 0
 
-    def run(self) -> str:
-        """The module's text."""
+    def run(self, name: str = "kernel") -> str:
+        """The module's text; `name` is the function's."""
         scratch: list[str] = []
         for buffer in self.kernel.buffers:
             scratch.append(f"  %.at.{buffer.name} = getelementptr i8, ptr %.scratch, i64 {self.scratch_bytes}")
@@ -44,7 +44,7 @@ class Translator:
         self.block(self.kernel.body)
         params += ["ptr noalias align 64 %.scratch", "i64 %.part", "i64 %.parts"]
         width = f'"prefer-vector-width"="{self.f.cpu.vector_bytes * 8}"'
-        head = f"define i32 @kernel({', '.join(params)}) nounwind {width} {{\nentry:"
+        head = f"define i32 @{name}({', '.join(params)}) nounwind {width} {{\nentry:"
         return "\n".join(
             [*sorted(self.e.declarations), head, *self.e.slots, *scratch, *self.e.lines, "  ret i32 0\n}\n"]
         )

@@ -91,12 +91,12 @@ def test_native_is_the_default_and_says_so_if_not(monkeypatch: pytest.MonkeyPatc
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert Program(image).engine == "native"
-    import vcc.runtime.native.program as module
+    import vcc.runtime.native.start as module
 
-    def missing(*_: object) -> None:
+    def missing(*_: object, **__: object) -> None:
         raise ImportError("no llvmlite here")
 
-    monkeypatch.setattr(module, "compile_kernel", missing)
+    monkeypatch.setattr(module, "program_code", missing)
     program = Program(image)
     with pytest.warns(UserWarning, match="interpreter, which is slow: no llvmlite here"):
         (y,) = program.run([X])

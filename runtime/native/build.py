@@ -1,0 +1,59 @@
+"""Machine code of a whole program: its kernels compiled and linked with the function that launches them."""
+
+from __future__ import annotations
+
+import warnings
+
+from vcc.runtime.binary.image import Image
+from vcc.runtime.isa.host import Launch
+from vcc.runtime.native.code import Facts, Loaded, Run
+from vcc.runtime.native.driver import driver
+from vcc.runtime.native.elf import ObjectError
+from vcc.runtime.native.emit import Cpu
+from vcc.runtime.native.link import Linked, link
+from vcc.runtime.native.llvm import Jitted, object_code
+from vcc.runtime.native.mapping import Mapping, can_map
+from vcc.runtime.native.segments import Segment, entry, segments, symbol
+from vcc.runtime.native.translate import Translator
+
+
+def build(image: Image, cpu: Cpu, verified: bool) -> tuple[Facts, Linked | None, Loaded]:
+    """The facts, the linked image if this system maps them, and the code in memory.
+
+    Raises VccError: E0121 if a kernel has an instruction that the engine does not have, E0303 and E0401 as `segments`.
+    """
+    used = {step.kernel for step in image.host.steps if isinstance(step, Launch)}
+    texts: list[str] = []
+    traps: dict[str, tuple[str, ...]] = {}
+    scratch = 0
+    for number, kernel in enumerate(image.kernels):
+        if kernel.name in used:
+            translator = Translator(kernel, cpu)
+            texts.append(translator.run(symbol(number)))
+            traps[kernel.name] = tuple(translator.e.traps)
+            scratch = max(scratch, translator.scratch_bytes)
+    found = segments(image)
+    texts.append(driver({entry(n): segment.calls for n, segment in enumerate(found)}))
+    facts = Facts(_runs(found), traps, scratch, max(_copies(found), default=0), verified, cpu.name)
+    linked, loaded = load_texts(texts, cpu)
+    return facts, linked, loaded
+
+
+def _runs(found: list[Segment]) -> tuple[Run, ...]:
+    return tuple(Run(entry(n), s.first, len(s.calls), s.divided) for n, s in enumerate(found))
+
+
+def _copies(found: list[Segment]) -> list[int]:
+    return [call.copy_bytes for segment in found for call in segment.calls]
+
+
+def load_texts(texts: list[str], cpu: Cpu) -> tuple[Linked | None, Loaded]:
+    """Modules of LLVM IR in memory, and the image that they became, if this system maps images."""
+    if can_map():
+        objects = [object_code(text, cpu) for text in texts]
+        try:
+            linked = link(objects)
+            return linked, Mapping(linked)
+        except ObjectError as problem:
+            warnings.warn(f"vcc cannot keep machine code of this program, a bug to report: {problem}", stacklevel=2)
+    return None, Jitted(texts, cpu)

@@ -1,0 +1,116 @@
+"""A program's machine code with what a runtime must know to run it, in memory and as the bytes of a file.
+
+The file: magic, format, checksum of all that follows, key, size of the facts; the facts as JSON; the image as it is
+mapped. The checksum finds damage, the key a file under a wrong name; a stranger's file is cache.py's concern.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+from typing import Protocol
+
+from vcc.runtime.native.link import PAGE, Linked
+from vcc.runtime.native.mapping import Mapping as MappedImage
+
+FORMAT = 1
+_MAGIC = b"VCCCODE\n"
+_HEADER = struct.Struct("<8sI32s32sI")
+_CHECKED_FROM = 8 + 4 + 32
+
+
+class Loaded(Protocol):
+    """Machine code in memory, as long as the object lives."""
+
+    def address(self, name: str) -> int:
+        """Where a function starts."""
+        ...
+
+
+@dataclass(frozen=True)
+class Run:
+    """One entry into native code: it makes `launches` launches, steps `first` and on."""
+
+    symbol: str
+    first: int
+    launches: int
+    divided: bool  # whether more than one thread has work
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a program's machine code.
+
+    `traps` are each kernel's messages by number, `scratch_bytes` what one thread's on-chip memories take, `copy_bytes`
+    what copies of overlapping inputs take; `verified` says that the program passed the verifier; `cpu` names the CPU.
+    """
+
+    runs: tuple[Run, ...]
+    traps: Mapping[str, tuple[str, ...]]
+    scratch_bytes: int
+    copy_bytes: int
+    verified: bool
+    cpu: str
+
+
+@dataclass(frozen=True)
+class ProgramCode:
+    """Facts and the loaded code."""
+
+    facts: Facts
+    loaded: Loaded
+
+
+class DamagedCodeError(Exception):
+    """Why bytes are not the code that was asked for."""
+
+
+def write_code(facts: Facts, image: Linked, key: bytes) -> bytes:
+    """The bytes of a file. `key` has 32 bytes."""
+    told = asdict(facts) | {"code_bytes": image.code_bytes, "table": image.table, "symbols": image.symbols}
+    text = json.dumps(told, separators=(",", ":")).encode()
+    checked = key + struct.pack("<I", len(text)) + text + image.data
+    return _MAGIC + struct.pack("<I", FORMAT) + blake2b(checked, digest_size=32).digest() + checked
+
+
+def read_code(data: bytes, key: bytes) -> tuple[Facts, Linked]:
+    """What `write_code` made a file of. Raises DamagedCodeError."""
+    if len(data) < _HEADER.size:
+        raise DamagedCodeError("it is shorter than its header")
+    magic, version, checksum, found, size = _HEADER.unpack_from(data)
+    if (magic, version) != (_MAGIC, FORMAT):
+        raise DamagedCodeError("it is not a file of machine code")
+    if blake2b(memoryview(data)[_CHECKED_FROM:], digest_size=32).digest() != checksum:
+        raise DamagedCodeError("its checksum differs")
+    if found != key:
+        raise DamagedCodeError("it belongs to another program")
+    try:
+        told = json.loads(data[_HEADER.size : _HEADER.size + size])
+        image = Linked(data[_HEADER.size + size :], told["code_bytes"], tuple(told["table"]), told["symbols"])
+        runs = tuple(Run(**run) for run in told["runs"])
+        traps = {name: tuple(texts) for name, texts in told["traps"].items()}
+        facts = Facts(runs, traps, told["scratch_bytes"], told["copy_bytes"], told["verified"], told["cpu"])
+    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+        raise DamagedCodeError(f"it cannot be understood: {problem!r}") from problem
+    _check(image, facts)
+    return facts, image
+
+
+def _check(image: Linked, facts: Facts) -> None:
+    inside = [item for item in image.table if isinstance(item, int)]
+    sound = (
+        image.code_bytes % PAGE == 0
+        and 0 <= image.code_bytes <= image.table_offset
+        and all(0 <= place < len(image.data) for place in (*inside, *image.symbols.values()))
+        and all(0 <= image.symbols.get(run.symbol, -1) < image.code_bytes for run in facts.runs)
+    )
+    if not sound:
+        raise DamagedCodeError("its parts contradict each other")
+
+
+def load(facts: Facts, image: Linked) -> ProgramCode:
+    """The code mapped into memory. Raises VccError (E0121) where the system does not allow that."""
+    return ProgramCode(facts, MappedImage(image))

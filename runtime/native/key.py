@@ -1,0 +1,71 @@
+"""What machine code depends on, as one key: the program, this vcc, LLVM and the processor."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from functools import cache
+from hashlib import blake2b
+from pathlib import Path
+
+import vcc.runtime
+from vcc.runtime.binary.image import Image
+from vcc.runtime.binary.writer import program_digest
+from vcc.runtime.native.cpuid import processor
+
+#: The packages whose code decides what machine code a .vbin becomes and whether it is sound.
+PACKAGES = ("binary", "isa", "machine", "native")
+
+
+def cache_key(image: Image, fresh: bool = False) -> bytes | None:
+    """32 bytes, or None where it cannot be told what the code depends on, as in a zip file or without llvmlite.
+
+    `fresh` reads vcc's own sources again, which an editor may have changed since they were imported.
+    """
+    if fresh:
+        _sources.cache_clear()
+    sources, llvm = _sources(), _llvm()
+    if not sources or not llvm:
+        return None
+    digest = blake2b(digest_size=32)
+    for part in (program_digest(image), sources, llvm, processor()):
+        digest.update(len(part).to_bytes(4, "little") + part)
+    return digest.digest()
+
+
+@cache
+def _sources() -> bytes:
+    """A digest of the modules of PACKAGES as they lie on disk; empty if they do not."""
+    digest, count = blake2b(digest_size=32), 0
+    for root in map(Path, vcc.runtime.__path__):
+        for package in PACKAGES:
+            for path in sorted(_modules(root / package)):
+                data = path.read_bytes()
+                digest.update(f"{package}/{path.name}:{len(data)}:".encode() + data)
+                count += 1
+    return digest.digest() if count >= len(PACKAGES) else b""
+
+
+def _modules(folder: Path) -> list[Path]:
+    """Source files, or where only compiled ones were installed, those."""
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return []
+    return [folder / n for n in names if n.endswith(".py")] or [folder / n for n in names if n.endswith(".pyc")]
+
+
+@cache
+def _llvm() -> bytes:
+    """llvmlite's version, its library's size and date: they tell LLVM's version without loading it. Empty if none."""
+    spec = importlib.util.find_spec("llvmlite")
+    if spec is None or spec.origin is None:
+        return b""
+    folder = Path(spec.origin).parent
+    try:
+        version = (folder / "_version.py").read_bytes()
+        libraries = sorted((folder / "binding").glob("*llvmlite*.so"))
+        stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in libraries]
+    except OSError:
+        return b""
+    return version + repr(stats).encode()

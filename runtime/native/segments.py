@@ -1,0 +1,99 @@
+"""What is known of a program's launches before it runs: where native code is entered, what is divided and copied."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from vcc.runtime.binary.image import Image
+from vcc.runtime.diagnostics import error
+from vcc.runtime.host.executor import Memory, allocate
+from vcc.runtime.isa.host import Launch, Ref, Space
+from vcc.runtime.isa.kernel import Forall, Kernel, ScalarParam, TensorParam
+from vcc.runtime.native.driver import Call
+
+#: A launch that touches fewer bytes is not divided: threads would take longer to meet than to work.
+DIVIDE_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Launches without a host call between them: steps `first` and on."""
+
+    first: int
+    calls: tuple[Call, ...]
+
+    @property
+    def divided(self) -> bool:
+        """Whether more than one thread has work."""
+        return any(call.divided for call in self.calls)
+
+
+def symbol(number: int) -> str:
+    """The name in machine code of a program's kernel number `number`."""
+    return f"kernel.{number}"
+
+
+def entry(number: int) -> str:
+    """The name in machine code of the function that runs segment number `number`."""
+    return f"run.{number}"
+
+
+def segments(image: Image) -> list[Segment]:
+    """The program's segments in order.
+
+    Raises VccError: E0303 for a launch whose tensors are not all there, E0401 for a scalar out of its range.
+    """
+    binder = _Binder(image)
+    found: list[Segment] = []
+    calls: list[Call] = []
+    for number, step in enumerate((*image.host.steps, None)):
+        if isinstance(step, Launch):
+            calls.append(binder.call(step))
+        elif calls:
+            found.append(Segment(number - len(calls), tuple(calls)))
+            calls = []
+    return found
+
+
+class _Binder:
+    def __init__(self, image: Image):
+        self.kernels: Mapping[str, tuple[int, Kernel]] = {k.name: (n, k) for n, k in enumerate(image.kernels)}
+        host = image.host
+        inputs, outputs = ([np.empty(s.shape, s.dtype.numpy) for s in c] for c in (host.inputs, host.outputs))
+        self.sample = Memory(inputs, [c.data for c in image.constants], outputs, allocate(host.arena_bytes))
+
+    def call(self, launch: Launch) -> Call:
+        """The launch bound to its places; inputs that overlap an output in the arena are copied first."""
+        number, kernel = self.kernels[launch.kernel]
+        self.sample.arguments(kernel, launch)  # native code reads what it is told to: all must be there
+        params = list(zip(kernel.params, launch.args, strict=True))
+        env = {p.name: arg for p, arg in params if isinstance(p, ScalarParam) and isinstance(arg, int)}
+        for p, _ in params:
+            if isinstance(p, ScalarParam) and not p.low <= env[p.name] <= p.high:
+                raise error("E0401", f"kernel {launch.kernel}: {p.name} is not within {p.low}..{p.high}")
+        places: list[tuple[int, str, Ref, int]] = []
+        for position, (p, arg) in enumerate(params):
+            if isinstance(p, TensorParam) and isinstance(arg, Ref):
+                places.append((position, p.mode, arg, p.extent.evaluate(env) * p.dtype.size))
+        written = [(ref.offset, ref.offset + n) for _, mode, ref, n in places if mode != "in" and _in_arena(ref)]
+        copies: list[tuple[int, int, int]] = []
+        end = 0
+        for position, mode, ref, nbytes in places:
+            meets = any(ref.offset < high and low < ref.offset + nbytes for low, high in written)
+            if mode == "in" and _in_arena(ref) and meets:
+                copies.append((position, nbytes, end))
+                end += -(-nbytes // 64) * 64
+        divided = parallel(kernel) and sum(n for *_, n in places) >= DIVIDE_BYTES
+        return Call(symbol(number), launch.args, divided, tuple(copies), end)
+
+
+def parallel(kernel: Kernel) -> bool:
+    """Whether a kernel's work can be divided."""
+    return any(isinstance(statement, Forall) for statement in kernel.body)
+
+
+def _in_arena(ref: Ref) -> bool:
+    return ref.space is Space.ARENA
