@@ -1,10 +1,11 @@
-"""Collect the FileCheck tests: every .mlir, .vasm and .test file under tests/filecheck is one test.
+"""A cache of machine code for the tests alone; and FileCheck tests: every .mlir, .vasm and .test file is one test.
 
 Files that tests only read belong in folders named `inputs`. `lit tests/filecheck` runs the same files (lit.cfg.py).
 """
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,6 +41,15 @@ class FileCheckItem(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, int, str]:
         return self.path, 0, str(self.path.relative_to(TESTS.parent))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the tests, their workers and the processes they start a cache of machine code that is nobody else's."""
+    if not hasattr(config, "workerinput"):  # workers inherit the environment of the process that starts them
+        folder = tempfile.TemporaryDirectory(prefix="vcc-tests-cache-")
+        config.add_cleanup(folder.cleanup)
+        os.environ["VCC_CACHE_DIR"] = folder.name
+        os.environ.pop("VCC_CACHE_DISABLE", None)
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> FileCheckFile | None:
