@@ -42,6 +42,7 @@ PHASES: tuple[Phase, ...] = (
             "inline",
             "infer-shapes",
             "fold-constants",
+            "merge-branches",
             "lower-onnx",
             "simplify-graph",
             "cse",

@@ -14,6 +14,7 @@ _PASSES: dict[str, tuple[str, str]] = {
     "inline": ("vcc.passes.graph.inline", "InlinePass"),
     "infer-shapes": ("vcc.passes.graph.infer_shapes", "InferShapesPass"),
     "fold-constants": ("vcc.passes.graph.fold_constants", "FoldConstantsPass"),
+    "merge-branches": ("vcc.passes.graph.merge_branches", "MergeBranchesPass"),
     "lower-onnx": ("vcc.passes.graph.lower_onnx", "LowerOnnx"),
     "simplify-graph": ("vcc.passes.graph.simplify", "SimplifyGraph"),
     "cse": ("vcc.passes.graph.cse", "CommonSubexpressions"),

@@ -37,6 +37,9 @@ _RANDOM = frozenset(
     {"Bernoulli", "Dropout", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}
 )
 
+#: The discardable attribute by which a pass says something about the kernel that an operation gets.
+REMARK = "remark"
+
 
 class HostEffect(MemoryEffect):
     """Unused calls may go; calls of random operators must not become one, as if each had storage of its own."""

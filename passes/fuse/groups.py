@@ -18,8 +18,6 @@ from vcc.passes.fuse.views import MOVES, VIEWS, chain_access, chain_splits, view
 
 #: A kernel longer than this gains nothing more from fusion, and its live values would crowd the vector memory.
 LONGEST = 32
-#: The discardable attribute by which a pass before form-kernels says something about the kernel that an operation gets.
-REMARK = "remark"
 
 
 @dataclass

@@ -21,11 +21,11 @@ from xdsl.passes import ModulePass
 
 from vcc.dialects import graph
 from vcc.dialects.graph.base import shape_of, tensor_of
+from vcc.dialects.graph.structure import REMARK
 from vcc.dialects.origin import fuse_locations, set_value_names, value_names
 from vcc.dialects.visa import machine_of
 from vcc.dialects.visa.types import isa_dtype
 from vcc.dialects.weights import ConstantOp, constant_array, make_constant
-from vcc.passes.fuse.groups import REMARK
 from vcc.passes.fuse.merge_profit import Share, cycles_saved
 from vcc.runtime.machine.model import Machine
 

@@ -7,9 +7,10 @@ from xdsl.ir import Block, Operation, Region, SSAValue
 
 from vcc.dialects import graph
 from vcc.dialects.graph.base import tensor_of
+from vcc.dialects.graph.structure import REMARK
 from vcc.dialects.origin import fuse_locations, set_value_names, value_names
 from vcc.dialects.weights import ConstantOp
-from vcc.passes.fuse.groups import REMARK, Forming, Group, escaping, is_number, takes_number
+from vcc.passes.fuse.groups import Forming, Group, escaping, is_number, takes_number
 
 
 def build_kernel(forming: Forming, group: Group) -> tuple[graph.KernelOp, list[SSAValue]]:
