@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from vcc.passes.graph.lower import (
     activation,
+    attention,
     convolution,
+    einsum,
     elementwise,
     indexed,
+    integer_products,
     logic,
     matmul,
     movement,
@@ -38,6 +41,8 @@ FAMILIES = (
     normalization,
     matmul,
     convolution,
+    einsum,
+    attention,
     transposed_convolution,
     pooling,
     resize,
@@ -48,6 +53,7 @@ FAMILIES = (
     positions,
     recurrent,
     quantization,
+    integer_products,
 )
 
 __all__ = ["FAMILIES", "Lowering", "Node", "all_lowerings", "describe", "find_lowering"]

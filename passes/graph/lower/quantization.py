@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from xdsl.ir import SSAValue
+from xdsl.ir import Attribute, SSAValue
 
 from vcc.dialects.graph import shape_of, tensor_of
 from vcc.dialects.graph.base import is_float
 from vcc.dialects.weights import numpy_dtype_of
+from vcc.passes.graph.lower.constraints import float_tensors
 from vcc.passes.graph.lower.node import Node
 from vcc.passes.graph.lower.registry import lowers
 
@@ -49,10 +50,29 @@ def lower_quantize(node: Node) -> SSAValue:
     zero = node.input(2)
     if zero is not None:
         result = node.binary("add", result, along(node, node.cast(zero, element)))
-    target = node.result_type(0).element_type
-    info = np.iinfo(numpy_dtype_of(target))
-    clipped = node.binary("min", node.binary("max", result, node.scalar(info.min, scale)), node.scalar(info.max, scale))
-    return node.cast(clipped, target)
+    return saturated(node, result, node.result_type(0).element_type)
+
+
+def saturated(node: Node, x: SSAValue, element: Attribute) -> SSAValue:
+    """Floats without fraction as integers of a dtype of 8 or 16 bits, clipped to its range."""
+    info = np.iinfo(numpy_dtype_of(element))
+    clipped = node.binary("min", node.binary("max", x, node.scalar(info.min, x)), node.scalar(info.max, x))
+    return node.cast(clipped, element)
+
+
+@lowers("DynamicQuantizeLinear", needs=[float_tensors])
+def lower_dynamic_quantize(node: Node) -> list[SSAValue]:
+    """The scale and zero point that map the range of the tensor and zero to 0..255; of all zeros the scale is one."""
+    x, rank = node.x, len(node.shape(0))
+    target = node.result_type(2).element_type
+    low = node.binary("min", node.reduce("min", x, range(rank), keepdims=False), node.scalar(0))
+    high = node.binary("max", node.reduce("max", x, range(rank), keepdims=False), node.scalar(0))
+    width = node.binary("div", node.binary("sub", high, low), node.scalar(255))
+    scale = node.select(node.compare("eq", width, node.scalar(0)), node.scalar(1), width)
+    zero = node.unary("round", node.binary("div", node.unary("neg", low), scale))
+    zero = node.binary("min", node.binary("max", zero, node.scalar(0)), node.scalar(255))
+    steps = node.binary("add", node.unary("round", node.binary("div", x, scale)), zero)
+    return [saturated(node, steps, target), scale, node.cast(zero, target)]
 
 
 @lowers("DequantizeLinear", needs=[one_scale_per_axis, f32_scale, small_integers])

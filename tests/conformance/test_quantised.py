@@ -1,0 +1,121 @@
+"""Products of bytes and dynamic quantisation against ONNX Runtime."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from conformance import Array, Case, check, node, parametrize, random
+from onnx import TensorProto, helper
+
+
+def numbers(dtype: Any, *shape: int, seed: int = 0) -> Array:
+    """Integers of the dtype's whole range."""
+    info = np.iinfo(dtype)
+    return np.random.default_rng([seed, *shape]).integers(info.min, info.max, shape, dtype=dtype, endpoint=True)
+
+
+def scale(number: float) -> Array:
+    """A scale or a bound as an f32."""
+    return np.array(number, np.float32)
+
+
+def zero(number: int, dtype: Any = np.uint8) -> Array:
+    """A zero point."""
+    return np.array(number, dtype)
+
+
+A, B, B_SIGNED = numbers(np.uint8, 5, 40), numbers(np.uint8, 40, 7), numbers(np.int8, 40, 7)
+X, W, W_SIGNED = numbers(np.uint8, 1, 5, 9, 8), numbers(np.uint8, 6, 5, 3, 3), numbers(np.int8, 6, 5, 3, 3)
+PADS = [1, 1, 1, 1]
+
+MATRICES = [
+    Case("plain", [node("MatMulInteger", "a b")], {"a": A, "b": B_SIGNED}),
+    Case("zeros", [node("MatMulInteger", "a b za zb")], {"a": A, "b": B}, {"za": zero(13), "zb": zero(130)}),
+    Case("zero-of-a-input", [node("MatMulInteger", "a b za")], {"a": A, "za": zero(13)}, {"b": B_SIGNED}),
+    Case(
+        "batch",
+        [node("MatMulInteger", "a b za zb")],
+        {"a": numbers(np.int8, 2, 3, 5, 40), "zb": zero(-7, np.int8)},
+        {"b": B_SIGNED, "za": zero(3, np.int8)},
+    ),
+    Case(
+        "quantised-result",
+        [node("QLinearMatMul", "a sa za b sb zb sy zy")],
+        {"a": A},
+        {"sa": scale(0.02), "za": zero(120), "b": B_SIGNED, "sb": scale(0.01), "zb": zero(0, np.int8)}
+        | {"sy": scale(0.05), "zy": zero(99)},
+    ),
+]  # fmt: skip
+
+CONVOLUTIONS = [
+    Case("plain", [node("ConvInteger", "x w", pads=PADS)], {"x": X}, {"w": W}),
+    Case(
+        "zero-of-x-input",
+        [node("ConvInteger", "x w zx zw", pads=PADS)],
+        {"x": X, "zx": zero(17)},
+        {"w": W, "zw": zero(128)},
+    ),
+    Case(
+        "depthwise",
+        [node("ConvInteger", "x w zx", group=6, strides=[2, 2], pads=PADS)],
+        {"x": numbers(np.uint8, 1, 6, 9, 8)},
+        {"w": numbers(np.uint8, 6, 1, 3, 3), "zx": zero(17)},
+    ),
+    Case(
+        "quantised-result",
+        [node("QLinearConv", "x sx zx w sw zw sy zy b", pads=PADS)],
+        {"x": X},
+        {"sx": scale(0.02), "zx": zero(120), "w": W_SIGNED, "sw": random(6, low=0.005, high=0.02)}
+        | {"zw": np.zeros(6, np.int8), "sy": scale(0.5), "zy": zero(99), "b": numbers(np.int16, 6).astype(np.int32)},
+    ),
+    Case(
+        "quantised-depthwise",
+        [node("QLinearConv", "x sx zx w sw zw sy zy", group=6, strides=[2, 2], pads=PADS)],
+        {"x": numbers(np.int8, 1, 6, 9, 8)},
+        {"sx": scale(0.02), "zx": zero(-3, np.int8), "w": numbers(np.int8, 6, 1, 3, 3), "sw": scale(0.01)}
+        | {"zw": zero(0, np.int8), "sy": scale(0.1), "zy": zero(5, np.int8)},
+    ),
+]  # fmt: skip
+
+
+def dynamic(name: str, x: Array) -> Case:
+    """A DynamicQuantizeLinear."""
+    quantise = helper.make_node("DynamicQuantizeLinear", ["x"], ["y", "s", "z"], name="quantise")
+    return Case(name, [quantise], {"x": x}, outputs=("y", "s", "z"))
+
+
+DYNAMIC = [
+    dynamic("both-signs", random(5, 33)),
+    dynamic("positive", np.abs(random(5, 33)) + 1),
+    dynamic("negative", -np.abs(random(7)) - 1),
+    dynamic("zeros", np.zeros((2, 3), np.float32)),
+    Case(
+        "linear-layer",
+        [
+            helper.make_node("DynamicQuantizeLinear", ["x"], ["q", "s", "z"], name="quantise"),
+            node("MatMulInteger", "q w z", "p"),
+            node("Cast", "p", "c", to=TensorProto.FLOAT),
+            node("Mul", "s t", "st"),
+            node("Mul", "c st", "m"),
+            node("Add", "m b"),
+        ],
+        {"x": random(9, 64)},
+        {"w": numbers(np.int8, 64, 48), "t": scale(0.01), "b": random(48)},
+    ),
+]
+
+
+@parametrize(MATRICES)
+def test_products(case: Case, target: str):
+    check(case, target)
+
+
+@parametrize(CONVOLUTIONS)
+def test_convolutions(case: Case, target: str):
+    check(case, target)
+
+
+@parametrize(DYNAMIC)
+def test_dynamic_quantisation(case: Case, target: str):
+    check(case, target)
