@@ -59,6 +59,8 @@ CODES: dict[str, Code] = {
         Code("E0401", Exit.TRAPPED, "the running program trapped"),
         Code("E0402", Exit.TRAPPED, "the program's pipes wait for each other for ever"),
         Code("E0501", Exit.DIFFERS, "results differ from the reference"),
+        Code("E0601", Exit.USAGE, "another engine is not installed"),
+        Code("E0602", Exit.UNSUPPORTED, "another engine cannot take the model"),
     )
 }
 

@@ -54,5 +54,10 @@ model computes from its input is the usual cause.""",
 shows where each pipe stands. Compiled programs are proved free of this; in assembly, a wait lacks its signal,
 or the two count slots differently.""",
     "E0501": """A tensor differs from the reference by more than the tolerance. `vcc diff` names the first such
-tensor in the model's order: what comes before it is right, so look at the node that made it.""",
+tensor in the model's order: what comes before it is right, so look at the node that made it. `vcc bench` compares
+whole models' outputs: a fast engine that is wrong is no fast engine.""",
+    "E0601": """`vcc bench --against` names an engine whose Python package is not installed. onnxruntime comes with
+`pip install onnxruntime`; OpenVINO and IREE with `pip install 'vcc-npu[peers]'`.""",
+    "E0602": """`vcc bench` runs other engines as they come: this one could not import, compile or load the model. The
+message has its own reason. The comparison goes on without it.""",
 }

@@ -23,6 +23,7 @@ DEFAULT = "compile"
 VERBS: dict[str, str] = {
     "compile": "compile a model to a .vbin file (the verb may be left out)",
     "run": "run a .vbin file or a model",
+    "bench": "time a model against ONNX Runtime and other engines",
     "diff": "compare a compiled model with ONNX Runtime, tensor by tensor",
     "as": "assemble a .vasm file",
     "objdump": "headers, disassembly and sections of a .vbin file",

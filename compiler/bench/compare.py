@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vcc.compiler.bench.blocks import BLOCK_SECONDS, block, interleaved, quartiles, runs_in
+from vcc.compiler.bench.blocks import block, interleaved, quartiles, runs_in
 from vcc.compiler.bench.engines.interface import Engine, Session, Subject
 from vcc.compiler.bench.engines.vcc_engine import VccEngine
 from vcc.compiler.bench.machine import Probe
@@ -84,9 +84,11 @@ def compare(
     macs: int = 0,
     nbytes: int = 0,
     blocks: int = BLOCKS,
-    seconds: float = BLOCK_SECONDS,
+    runs: int = 0,
 ) -> Comparison:
-    """Time the subject on vcc and the engines, all in this process, `blocks` blocks of about `seconds` each.
+    """Time the subject on vcc and the engines, all in this process, in `blocks` blocks of `runs` runs each.
+
+    Without `runs`, a block lasts about `BLOCK_SECONDS`.
 
     Raises VccError: E0601 for an engine that is not installed, and whatever vcc raises. A model that another engine
     cannot take is told in that engine's entry.
@@ -95,11 +97,11 @@ def compare(
     own, machine_code_s = _opened(lambda: VccEngine().open(subject, threads))
     found = [_try(engine, subject, threads) for engine in engines]
     sessions: list[Session] = [*own, *(s for opened, _, _ in found for s in opened)]
-    runs = [runs_in(session, seconds) for session in sessions]
+    each = [runs or runs_in(session) for session in sessions]
     times: list[list[float]] = []
     peaks: list[tuple[float, float]] = []
     for _ in range(blocks):
-        times += interleaved(sessions, runs, 1)
+        times += interleaved(sessions, each, 1)
         peaks.append((probe.flops(), probe.read_bytes()))
     probe.close()
     results = own[0].outputs()
@@ -134,7 +136,7 @@ def _error(a: Array, b: Array) -> float:
     finite = np.isfinite(b)
     if not np.array_equal(a[~finite], b[~finite], equal_nan=True) or not np.isfinite(a[finite]).all():
         return float("inf")
-    difference = (a - b)[finite]
+    difference = a[finite] - b[finite]
     norm = float(np.linalg.norm(b[finite]))
     if norm > NEAR_ZERO * max(1, b.size) ** 0.5:
         return float(np.linalg.norm(difference)) / norm

@@ -10,7 +10,11 @@ from vcc.runtime.diagnostics import Exit
 
 #: Packages, and what does not work without those that are optional.
 NEEDED = ("numpy", "onnx", "xdsl", "lark", "llvmlite", "ml_dtypes", "rich")
-OPTIONAL = {"onnxruntime": "vcc diff compares with the slower reference implementation of the onnx package"}
+OPTIONAL = {
+    "onnxruntime": "vcc diff compares with the slower reference implementation of the onnx package",
+    "openvino": "vcc bench cannot time it",
+    "iree-base-compiler": "vcc bench cannot time it",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

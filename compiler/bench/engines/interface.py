@@ -84,6 +84,10 @@ class Engine(Protocol):
         """As on the command line."""
         ...
 
+    def check(self) -> None:
+        """Nothing if the engine is installed."""
+        ...
+
     def version(self) -> str:
         """The version of its package."""
         ...

@@ -50,6 +50,10 @@ class IreeEngine:
 
     name = "iree"
 
+    def check(self) -> None:
+        """As `Engine.check`."""
+        _modules()
+
     def version(self) -> str:
         """The compiler package's version."""
         return version("iree-base-compiler")

@@ -53,6 +53,10 @@ class OnnxRuntimeEngine:
 
     name = "onnxruntime"
 
+    def check(self) -> None:
+        """As `Engine.check`."""
+        _module()
+
     def version(self) -> str:
         """The package's version."""
         return str(_module().__version__)

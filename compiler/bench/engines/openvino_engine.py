@@ -40,6 +40,10 @@ class OpenVinoEngine:
 
     name = "openvino"
 
+    def check(self) -> None:
+        """As `Engine.check`."""
+        _module()
+
     def version(self) -> str:
         """The package's version."""
         return str(_module().__version__).split("-")[0]

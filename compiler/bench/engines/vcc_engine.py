@@ -38,6 +38,9 @@ class VccEngine:
 
     name = "vcc"
 
+    def check(self) -> None:
+        """As `Engine.check`: it is here."""
+
     def version(self) -> str:
         """vcc's version."""
         from vcc import __version__
