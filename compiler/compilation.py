@@ -65,7 +65,7 @@ class Compilation:
             from vcc.compiler.frontend import import_model
 
             ctx = make_context(machine)
-            module = import_model(model, ctx, options.shapes)
+            module = import_model(model, ctx, options.shapes, options.values)
             verify(module, "phase 'import'")
         if need_sizes:
             check_bound(module)

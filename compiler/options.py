@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from vcc.runtime.diagnostics import error
 
 HOST_OPS = ("allow", "error")
@@ -20,9 +22,10 @@ MAX_SIZE = 1 << 40
 class Options:
     """The options of one compilation; equal options, model and vcc version give the same bytes.
 
-    `target` is a target's name or a .toml file. `shapes` gives inputs their sizes, by name. `host_ops` says whether
-    operators without a kernel may run on the host ("allow") or are an error ("error"). `verify_each` verifies the IR
-    after every pass and not just after every phase. `save_temps` is a folder for the IR after each phase.
+    `target` is a target's name or a .toml file. `shapes` gives inputs their sizes, by name; inputs in `values` become
+    constants (a number fills an input's shape). `host_ops` says whether operators without a kernel may run on the host
+    ("allow") or are an error ("error"). `verify_each` verifies the IR after every pass and not just after every phase.
+    `save_temps` is a folder for the IR after each phase.
     """
 
     target: str = "host"
@@ -30,6 +33,7 @@ class Options:
     host_ops: str = "allow"
     verify_each: bool = False
     save_temps: Path | None = None
+    values: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def __post_init__(self) -> None:
         if self.host_ops not in HOST_OPS:
@@ -43,6 +47,7 @@ class Options:
         return {
             "target": self.target,
             "shapes": {name: list(shape) for name, shape in self.shapes.items()},
+            "values": {name: np.asarray(value).tolist() for name, value in self.values.items()},
             "host_ops": self.host_ops,
             "verify_each": self.verify_each,
         }
@@ -67,3 +72,35 @@ def parse_shapes(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:
             raise error("E0202", f"--shape gives input '{name}' twice")
         shapes[name] = sizes
     return shapes
+
+
+def parse_values(texts: Sequence[str]) -> dict[str, Any]:
+    """The values of inputs from `NAME=NUMBER` or `NAME=FILE.npy`; E0202 for what is neither or named twice.
+
+    E0204 for a file that cannot be read.
+    """
+    values: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.rpartition("=")
+        if not equals or not name:
+            raise error("E0202", f"'{text}' is not a value for an input", help="write NAME=16000 or NAME=FILE.npy")
+        if name in values:
+            raise error("E0202", f"--freeze gives input '{name}' twice")
+        values[name] = _value(value)
+    return values
+
+
+def _value(text: str) -> Any:
+    if text.endswith(".npy"):
+        try:
+            return np.load(text, allow_pickle=False)
+        except (OSError, ValueError) as problem:
+            raise error("E0204", f"{text}: {problem}") from problem
+    if text in ("true", "false"):
+        return text == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    raise error("E0202", f"'{text}' is neither a number, true, false, nor a .npy file")

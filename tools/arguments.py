@@ -59,6 +59,13 @@ def compile_options(parser: argparse.ArgumentParser) -> None:
         help="the sizes of an input; may be given for each input",
     )
     parser.add_argument(
+        "--freeze",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="make an input a constant: a number for all its elements, or FILE.npy; may be given for each input",
+    )
+    parser.add_argument(
         "--host-ops",
         choices=("allow", "error"),
         default="allow",
@@ -68,6 +75,11 @@ def compile_options(parser: argparse.ArgumentParser) -> None:
 
 def options_of(args: argparse.Namespace) -> Options:
     """The compiler's options out of `compile_options`."""
-    from vcc.compiler.options import Options, parse_shapes
+    from vcc.compiler.options import Options, parse_shapes, parse_values
 
-    return Options(target=args.target, shapes=parse_shapes(args.shape), host_ops=args.host_ops)
+    return Options(
+        target=args.target,
+        shapes=parse_shapes(args.shape),
+        host_ops=args.host_ops,
+        values=parse_values(args.freeze),
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from onnx import ModelProto, TypeProto
 from xdsl.context import Context
@@ -11,6 +12,7 @@ from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp, StringAtt
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Block, Region
 
+from vcc.compiler.frontend.freeze import frozen_inputs
 from vcc.compiler.frontend.functions import Functions, opset_versions
 from vcc.compiler.frontend.graph import newest
 from vcc.compiler.frontend.read import read_model
@@ -18,6 +20,8 @@ from vcc.compiler.frontend.scope import Scope
 from vcc.compiler.frontend.shapes import bind_shapes
 from vcc.compiler.frontend.tensors import TensorReader
 from vcc.dialects.onnx.types import UNKNOWN, dimension_names, type_from_proto
+from vcc.dialects.origin import set_value_names
+from vcc.dialects.weights import make_constant
 from vcc.runtime.diagnostics import Diagnostic, VccError
 
 OLDEST_OPSET = 7
@@ -27,23 +31,31 @@ def import_model(
     model: str | Path | bytes | ModelProto,
     ctx: Context,
     shapes: Mapping[str, Sequence[int]] | None = None,
+    values: Mapping[str, Any] | None = None,
 ) -> ModuleOp:
     """A model as a module of the onnx dialect, its weights in the context's store.
 
     `func.func @main` takes the graph's inputs that have no initialiser; its `arg_attrs` say their ONNX name
     (`onnx.name`) and dimensions as the model writes them (`onnx.dims`), its `res_attrs` the outputs' names. Every node
     is one op that carries the node's name as location. Dimensions that the model leaves open are `?` unless
-    `shapes`, input name -> sizes, gives them. Types of values that the model does not declare are
-    `!onnx.unknown` until the pass infer-shapes.
+    `shapes`, input name -> sizes, gives them. Inputs in `values` are constants instead. Types of values that the model
+    does not declare are `!onnx.unknown` until the pass infer-shapes.
 
     All obstacles are reported in one `VccError`: E0101 and E0204 for files that cannot be read, E0102 for models that
-    are not valid, E0103 for external data, E0105 for `shapes`, E0120 and E0121 for unknown operators and element types.
+    are not valid, E0103 for external data, E0105 for `shapes` and `values`, E0120 and E0121 for unknown operators and
+    element types.
     """
     source = read_model(model)
-    return _import(source.proto, TensorReader(source.folder), ctx, shapes or {})
+    return _import(source.proto, TensorReader(source.folder), ctx, shapes or {}, values or {})
 
 
-def _import(proto: ModelProto, reader: TensorReader, ctx: Context, shapes: Mapping[str, Sequence[int]]) -> ModuleOp:
+def _import(
+    proto: ModelProto,
+    reader: TensorReader,
+    ctx: Context,
+    shapes: Mapping[str, Sequence[int]],
+    values: Mapping[str, Any],
+) -> ModuleOp:
     graph = proto.graph
     opsets = opset_versions(proto.opset_import)
     diagnostics = _opset_problems(opsets)
@@ -52,6 +64,8 @@ def _import(proto: ModelProto, reader: TensorReader, ctx: Context, shapes: Mappi
     constants = {each.name for each in graph.initializer} | {each.values.name for each in graph.sparse_initializer}
     inputs = [each for each in graph.input if each.name not in constants]
     types = bind_shapes(inputs, shapes)
+    frozen = frozen_inputs(types, values)
+    inputs = [each for each in inputs if each.name not in frozen]
     functions = Functions(proto, ctx, reader, diagnostics)
     importer = functions.importer(opsets)
     scope = Scope()
@@ -65,6 +79,11 @@ def _import(proto: ModelProto, reader: TensorReader, ctx: Context, shapes: Mappi
         if type == UNKNOWN:
             diagnostics.append(Diagnostic("E0102", f"input '{info.name}' has no type"))
         importer.define(scope, info.name, block.insert_arg(type, len(block.args)))
+    for name, array in frozen.items():
+        constant = make_constant(array, ctx)
+        block.add_op(constant)
+        set_value_names(constant, [[name]])
+        importer.define(scope, name, constant.result)
     outputs = importer.fill(block, graph, scope)
     if diagnostics:
         raise VccError(_each_once(diagnostics))

@@ -150,6 +150,12 @@ class _Inference:
     def _infer_with_graphs(self, op: SchemaOp) -> list[Attribute]:
         graphs = op.graphs
         if op.op_type == "If":
+            condition = self.array(op.operands[0])
+            if condition is not None:
+                # The other branch, which is never taken, may contradict the sizes that this one was given.
+                taken = graphs["then_branch" if condition.all() else "else_branch"]
+                self.sweep(taken.block)
+                return _yielded(taken)
             for region in graphs.values():
                 self.sweep(region.block)
             then, other = (_yielded(graphs[name]) for name in ("then_branch", "else_branch"))

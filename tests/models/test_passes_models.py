@@ -28,7 +28,7 @@ Feeds = dict[str, NDArray[Any]]
 
 CORPUS = (
     "ppocr-cls-v2", "ppocrv4-det", "ppocrv4-rec", "centerface", "g2pid-bert", "attacut-sc", "deepcut", "magika-v3_3",
-    "basic-pitch-nmp", "swift-f0",
+    "basic-pitch-nmp", "swift-f0", "aecmos-a", "nsnet2-16k", "silero-v6-ifless",
 )  # fmt: skip
 LARGEST_IN_CI = 8e6
 ALL = bool(os.environ.get("VCC_ALL_MODELS"))
