@@ -44,10 +44,14 @@ lint: $(VENV)/.test
 lit: $(VENV)/.test
 	$(BIN)/lit -v -j $(JOBS) tests/filecheck
 
-# The benchmarks of docs/benchmarks.md: compiling corpus models, and native kernels against ONNX Runtime.
+# The benchmarks of docs/benchmarks.md, as Markdown; their values as JSON in $(BENCH_OUTPUT). Wants an idle machine.
+BENCH_OUTPUT ?= bench-output
 bench: $(VENV)/.test
-	$(BIN)/python tests/bench/bench_models.py
+	mkdir -p $(BENCH_OUTPUT)
+	$(BIN)/python tests/bench/bench_native_models.py --memory --json $(BENCH_OUTPUT)/models.json
+	$(BIN)/python tests/bench/bench_native_kernels.py --json $(BENCH_OUTPUT)/kernels.json
 	$(BIN)/python tests/bench/bench_native_proof.py
+	$(BIN)/python tests/bench/bench_models.py --json $(BENCH_OUTPUT)/compile.json
 
 clean:
 	rm -rf $(VENV) dist lit-output .pytest_cache .ruff_cache .hypothesis docs/_build

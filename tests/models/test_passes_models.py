@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import model_corpus
-import numpy as np
 import onnx
 import pytest
 from accuracy import check_accuracy
+from exported_models import exported_models, transformer_inputs
 from numpy.typing import NDArray
 
 from vcc.compiler.compilation import Compilation
@@ -33,8 +33,7 @@ CORPUS = (
 LARGEST_IN_CI = 8e6
 ALL = bool(os.environ.get("VCC_ALL_MODELS"))
 SMALL = [id for id in CORPUS if ALL or model_corpus.manifest()[id]["size"] < LARGEST_IN_CI]
-EXPORTED = Path(os.environ.get("VCC_EXPORTED_MODELS") or Path.home() / ".cache" / "vcc-models" / "exported")
-TRANSFORMERS = sorted(EXPORTED.glob("*.onnx")) if ALL else []
+TRANSFORMERS = exported_models() if ALL else []
 
 
 def check(path: Path, feeds: Feeds, target: str) -> None:
@@ -65,20 +64,3 @@ if ALL:
     @pytest.mark.parametrize("path", TRANSFORMERS, ids=lambda path: path.stem)
     def test_exported_transformers_are_kernels_alone_and_match(path: Path, target: str):
         check(path, transformer_inputs(path), target)
-
-
-def transformer_inputs(path: Path) -> Feeds:
-    """Tokens, a mask of ones, positions after the past and a random past, by the inputs' names and shapes."""
-    rng = np.random.default_rng(0)
-    feeds: Feeds = {}
-    for value in onnx.load(path, load_external_data=False).graph.input:
-        shape = [dim.dim_value or 1 for dim in value.type.tensor_type.shape.dim]
-        if "mask" in value.name:
-            feeds[value.name] = np.ones(shape, np.int64)
-        elif "position" in value.name:
-            feeds[value.name] = np.full(shape, 16, np.int64)
-        elif value.type.tensor_type.elem_type == onnx.TensorProto.INT64:
-            feeds[value.name] = rng.integers(0, 1000, shape)
-        else:
-            feeds[value.name] = rng.standard_normal(shape).astype(np.float32)
-    return feeds
