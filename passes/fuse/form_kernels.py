@@ -2,8 +2,9 @@
 
 Anchors (convolution, matrix product, pooling, row operation, concatenation) are taken first, so that a residual
 addition goes with the product that it follows (grow.py). What is left is elementwise kernels; those that read one
-tensor become one (siblings.py). Views become part of loads and stores (views.py). What stays outside is constants,
-reshapes, which cost nothing, and host operators.
+tensor become one (siblings.py), and those that others had better compute themselves go into these (absorb.py). Views
+become part of loads and stores (views.py). What stays outside is constants, reshapes, which cost nothing, and host
+operators.
 """
 
 from __future__ import annotations
@@ -17,8 +18,11 @@ from xdsl.ir import Block, BlockArgument, Operation, OpResult, SSAValue
 from xdsl.passes import ModulePass
 
 from vcc.dialects import graph
+from vcc.dialects.visa import TargetMachine, machine_of
 from vcc.dialects.weights import ConstantOp
+from vcc.passes.fuse.absorb import absorb_kernels
 from vcc.passes.fuse.choose_layouts import ELEMENTWISE
+from vcc.passes.fuse.estimate import Estimator
 from vcc.passes.fuse.groups import Forming, Group
 from vcc.passes.fuse.grow import Growth
 from vcc.passes.fuse.outline import outline
@@ -28,17 +32,19 @@ from vcc.passes.fuse.views import MOVES, VIEWS, anchor_kind
 
 @dataclass(frozen=True)
 class FormKernels(ModulePass):
-    """Put every tensor operation into a `graph.kernel`."""
+    """Put every tensor operation into a `graph.kernel`. Without a target no kernel is absorbed: that is a matter of
+    cost."""
 
     name = "form-kernels"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
+        estimator = Estimator(machine_of(ctx)) if _has_machine(ctx) else None
         for function in [o for o in op.walk() if isinstance(o, FuncOp)]:
             if function.body.blocks:
-                form_kernels(function.body.block)
+                form_kernels(function.body.block, estimator)
 
 
-def form_kernels(block: Block) -> None:
+def form_kernels(block: Block, estimator: Estimator | None) -> None:
     """Form the kernels of one block; see the module's text for the order."""
     copy_bare_results(block)
     forming = Forming(block)
@@ -52,7 +58,9 @@ def form_kernels(block: Block) -> None:
     groups += [growth.grow(op, "elementwise") for op in ops if isinstance(op, ELEMENTWISE) and op not in forming.taken]
     join_siblings(forming, groups)
     forming.enter(groups)
-    for op in reversed(ops):
+    if estimator is not None:
+        absorb_kernels(forming, groups, estimator)
+    for op in reversed(list(block.ops)):
         # From the last view on, since it may read through those before it.
         if isinstance(op, VIEWS) and op not in forming.members and not forming.folds(op):
             groups.append(Group("elementwise", [op], why_alone(op)))
@@ -102,3 +110,8 @@ def _owner_location(value: SSAValue) -> LocationAttr:
     owner = value.owner
     assert isinstance(owner, Operation)
     return owner.location
+
+
+def _has_machine(ctx: Context) -> bool:
+    target = ctx.get_dialect("visa").get_interface(TargetMachine)
+    return target is not None and target.machine is not None

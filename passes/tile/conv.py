@@ -46,7 +46,9 @@ class ConvTiling:
         self.axes = iteration_axes(out, ["n", "o", *(f"o{s}" for s in spatial)])
         self.out_block = block[1] if block is not None and fits else 1
         assert block is None or fits, "the layout of a grouped convolution's output fits its groups"
-        self.x = WindowInput(lower, anchor.x, self.window, channel_block(lower, anchor.x, self.depth), 0.0)
+        self.x = WindowInput(
+            lower, anchor, anchor.x, self.window, channel_block(lower, anchor, anchor.x, self.depth), 0.0
+        )
         self.blocks = self.depth // self.x.block
         dtypes = dtype_of(anchor.x).name, dtype_of(anchor.w).name
         self.dtype = dtype_of(anchor.w)
@@ -91,14 +93,16 @@ class ConvTiling:
 
     def footprint(self, s: Sizes, slots: int) -> dict[Memory, Any]:
         """Bytes of each memory."""
-        rows, positions, k = self.sizes_of(s)
+        rows, _, k = self.sizes_of(s)
         x, w = self.x.dtype.size, self.dtype.size
+        spans = [self.x.span(i, s[axis.name]) for i, axis in enumerate(self.spatial)]
+        loaded = self.x.nbytes(Memory.L1, s["c"], spans, slots)
         return {
-            Memory.L1: slots * s["c"] * positions * self.x.block * x,
+            Memory.L1: loaded.get(Memory.L1, 0),
             Memory.L0A: slots * rows * k * x,
             Memory.L0B: slots * k * s["o"] * w,
             Memory.L0C: rows * s["o"] * self.accumulator.size,
-            Memory.UB: self.epilogue.nbytes(self.tile_sizes(s), slots),
+            Memory.UB: self.epilogue.nbytes(self.tile_sizes(s), slots) + loaded.get(Memory.UB, 0),
         }
 
     def cost(self, s: Sizes) -> Any:
@@ -119,6 +123,7 @@ class ConvTiling:
         products: Any = parts * matrix_cycles(machine, self.dtype.name, rows, s["o"], k)
         vector: Any = vector_cycles(machine, "f32", rows * s["o"])
         vector = vector * (1 + len(self.epilogue.rest))
+        vector = vector + steps * self.x.prologue_cycles(machine, s["c"] * positions * self.x.block)
         out: Any = transfer_cycles(machine, Pipe.OUT, rows * s["o"] * 4)
         step = np.maximum(np.maximum(loads, moves), products)
         one = np.maximum(np.maximum(steps * step, vector), out)

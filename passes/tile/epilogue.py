@@ -39,7 +39,7 @@ class Epilogue:
         drains: bool = True,
     ):
         self.lower, self.anchor, self.axes, self.accumulator = lower, anchor, tuple(axes), accumulator
-        ops = lower.elementwise
+        ops = [op for op in lower.elementwise if lower.sources[op] > lower.sources[anchor]]
         shape = tensor_type(anchor.results[0]).get_shape()
         self.accesses, self.args = lower.operand_accesses(ops, anchor.results, shape)
         self.drained: dict[str, SSAValue] = {}
@@ -71,7 +71,7 @@ class Epilogue:
         roles = ["residual"] if biased else ["bias", "residual"]
         for op in ops:
             value = self.taken[-1].results[0]
-            if len(list(value.uses)) != 1 or dtype_of(value) != self.accumulator:
+            if len(list(value.uses)) != 1 or dtype_of(value) != self.accumulator or value not in op.operands:
                 return
             if isinstance(op, graph.UnaryOp) and op.fn.data is UnaryFn.RELU:
                 self.act = "relu"

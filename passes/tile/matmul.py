@@ -18,7 +18,8 @@ from vcc.passes.tile.builder import dim
 from vcc.passes.tile.chain import TileAxis, dtype_of, tensor_type
 from vcc.passes.tile.epilogue import Epilogue
 from vcc.passes.tile.lowering import KernelLowering, Pack, pack_panels, tile_counts
-from vcc.passes.tile.piece import Piece, along_batch, load_piece, make_piece
+from vcc.passes.tile.operand import ProductOperand
+from vcc.passes.tile.piece import Piece, make_piece
 from vcc.passes.tile.search import Sizes, choose_tile, padded, tile_candidates, waves
 from vcc.runtime.isa.dtypes import BY_NAME, DType
 from vcc.runtime.isa.expr import ONE, Poly
@@ -44,6 +45,9 @@ class MatmulTiling:
         self.accumulator = BY_NAME[accumulator_dtype(self.dtypes[0].name, self.dtypes[1].name) or "f32"]
         self.epilogue = Epilogue(lower, anchor, self.axes, self.accumulator)
         self.k_axis = IterAxis("k", rank, 1, self.k)
+        *batch, m, n = self.axes
+        self.a = ProductOperand(lower, anchor, anchor.a, [*batch, m, self.k_axis])
+        self.b = ProductOperand(lower, anchor, anchor.b, [*batch, self.k_axis, n])
 
     def choose(self) -> dict[str, int]:
         """The tile sizes m, n and k, and h entries of the last batch axis, which small matrices share a tile with."""
@@ -66,12 +70,15 @@ class MatmulTiling:
     def footprint(self, s: Sizes, slots: int) -> dict[Memory, Any]:
         """Bytes of each memory."""
         a, b = self.dtypes
-        heads = [s["h"] if along_batch(self.lower, value) else 1 for value in (self.anchor.a, self.anchor.b)]
+        heads = [s["h"] if operand.along_batch else 1 for operand in (self.a, self.b)]
+        sizes = {"m": s["m"], "n": s["n"], "k": s["k"], **({self.batch[-1].name: s["h"]} if self.batch else {})}
         return {
             Memory.L0A: slots * padded(heads[0] * s["m"] * s["k"] * a.size),
             Memory.L0B: slots * padded(heads[1] * s["k"] * s["n"] * b.size),
             Memory.L0C: s["h"] * s["m"] * s["n"] * self.accumulator.size,
-            Memory.UB: self.epilogue.nbytes(self.tile_sizes(s), slots),
+            Memory.UB: self.epilogue.nbytes(self.tile_sizes(s), slots)
+            + self.a.nbytes(sizes, slots)
+            + self.b.nbytes(sizes, slots),
         }
 
     def cost(self, s: Sizes) -> Any:
@@ -80,24 +87,26 @@ class MatmulTiling:
         steps = -(-self.k // s["k"])
         tiles = -(-self.m // s["m"]) * -(-self.n // s["n"]) * prod(axis.extent for axis in self.batch[:-1])
         tiles = tiles * -(-self.batch[-1].extent // h) if self.batch else tiles
-        rows = h * s["m"] if along_batch(self.lower, self.anchor.a) else s["m"]
-        packed = self.lower.is_packable(self.anchor.b) is not None
-        columns = h * s["k"] if along_batch(self.lower, self.anchor.b) else s["k"]
+        rows = h * s["m"] if self.a.along_batch else s["m"]
+        packed = self.b.packable is not None
+        columns = h * s["k"] if self.b.along_batch else s["k"]
         loads: Any = transfer_cycles(machine, Pipe.IN, rows * s["k"] * a.size, rows)
         loads = loads + transfer_cycles(machine, Pipe.IN, columns * s["n"] * b.size, 1 if packed else columns)
         products = self._products(s)
         vector: Any = vector_cycles(machine, "f32", h * s["m"] * s["n"])
         out: Any = transfer_cycles(machine, Pipe.OUT, h * s["m"] * s["n"] * 4, h * s["m"])
         vector = vector * (1 + len(self.epilogue.rest))
+        made = self.a.cycles(machine, rows * s["k"]) + self.b.cycles(machine, columns * s["n"])
+        vector = vector + steps * made
         one = np.maximum(np.maximum(steps * loads, steps * products), np.maximum(vector, out))
         return waves(machine, tiles) * one + loads + products + vector + out
 
     def _products(self, s: Sizes) -> Any:
         """Cycles of one `mmad`: batch entries that share an operand are more rows or columns of one product."""
         machine, dtype, h = self.lower.machine, self.dtypes[0].name, s["h"]
-        if not along_batch(self.lower, self.anchor.b):
+        if not self.b.along_batch:
             return matrix_cycles(machine, dtype, h * s["m"], s["n"], s["k"])
-        if not along_batch(self.lower, self.anchor.a):
+        if not self.a.along_batch:
             return matrix_cycles(machine, dtype, s["m"], h * s["n"], s["k"])
         start = machine.startup[Pipe.M]
         one: Any = matrix_cycles(machine, dtype, s["m"], s["n"], s["k"])
@@ -119,17 +128,18 @@ class MatmulTiling:
                 start = step * sizes["k"]
                 left = builder.minimum(sizes["k"], self.k - start) if self.k % sizes["k"] else Poly.of(sizes["k"])
                 k = TileAxis(self.k_axis, start, left, sizes["k"])
-                a = load_piece(lower, "a", self.anchor.a, Memory.L0A, [*batch, m, k])
-                if number is None:
-                    b = load_piece(lower, "b", self.anchor.b, Memory.L0B, [*batch, k, n])
-                else:
-                    b = self._load_panel(number, k, n)
+                a = self.a.load("a", Memory.L0A, [*batch, m, k])
+                b = (
+                    self._load_panel(number, k, n)
+                    if number is not None
+                    else self.b.load("b", Memory.L0B, [*batch, k, n])
+                )
                 self._multiply(acc, a, b, [*tile, k], builder.equals(step, 0))
             self.epilogue.emit(tile, acc.tile, [acc.strides.get(t.axis.name, 0) for t in tile])
 
     def _pack(self, width: int) -> tuple[int | None, dict[int, Pack]]:
         """Constant weights without batch axes are stored in panels of the tile's width."""
-        number = self.lower.is_packable(self.anchor.b)
+        number = self.b.packable
         if number is None or len(tensor_type(self.anchor.b).get_shape()) != 2:
             return None, {}
         panels = pack_panels([self.k], self.n, width, [0])

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from xdsl.ir import Operation, SSAValue
 
-from vcc.passes.tile.access import IterAxis
+from vcc.passes.tile.access import Access, IterAxis
 from vcc.passes.tile.builder import Tile
 from vcc.passes.tile.chain import ChainEmitter, ChainPlan, TileAxis, dtype_of, is_elementwise, plan_chain, tensor_type
 from vcc.passes.tile.lowering import KernelLowering
+from vcc.runtime.diagnostics import error
+from vcc.runtime.machine.cost import vector_cycles
+from vcc.runtime.machine.model import Machine
 
 
 class Prologue:
@@ -29,7 +33,12 @@ class Prologue:
             self.accesses, self.args = {value: access}, {value: arg}
 
     def plan(self, axes: Sequence[IterAxis]) -> ChainPlan:
-        """The chain that loads and computes a tile of `axes`."""
+        """The chain that loads and computes a tile of `axes`.
+
+        Raises `VccError` E0107 where an operand lies in blocks that these loops do not follow.
+        """
+        if any(access.strides(axes) is None for access in self.accesses.values()):
+            raise error("E0107", "an operand lies in blocks that its kernel does not walk", node=self.lower.node)
         plan = plan_chain(self.ops, self.accesses, axes, {}, [self.value] if self.ops else [])
         if not self.ops:
             number = plan.add(dtype_of(self.value), (True,) * len(axes), True)
@@ -37,16 +46,34 @@ class Prologue:
             plan.loads.append((self.value, number))
         return plan
 
-    def emit(self, plan: ChainPlan, tile: Sequence[TileAxis]) -> tuple[ChainEmitter, Tile]:
-        """Load and compute a tile; the buffer has all of its loops."""
+    def emit(
+        self,
+        plan: ChainPlan,
+        tile: Sequence[TileAxis],
+        accesses: Mapping[SSAValue, Access] | None = None,
+        *,
+        observed: bool = True,
+    ) -> tuple[ChainEmitter, Tile]:
+        """Load and compute a tile; the buffer has all of its loops.
+
+        `accesses` stand for the operands' own. What is not `observed` has no taps.
+        """
         lower = self.lower
+        where = self.accesses if accesses is None else accesses
         emitter = ChainEmitter(lower.builder, plan, tile)
         for value, number in plan.loads:
             users = [op for op in self.ops if value in op.operands] or [self.anchor]
             sources = lower.view_sources(value) + lower.source(*users)
-            emitter.load_one(value, number, lower.params[self.args[value]], self.accesses[value], sources)
-        emitter.compute(lower.sources, lower.taps)
+            emitter.load_one(value, number, lower.params[self.args[value]], where[value], sources)
+        emitter.compute(lower.sources, lower.taps if observed else {})
         return emitter, emitter.buffer(plan.home[self.value])
+
+    def cycles(self, machine: Machine, elements: Any) -> Any:
+        """Cycles of the vector unit for a tile of so many elements (a number or an array)."""
+        total: Any = 0 * elements
+        for op in self.ops:
+            total = total + vector_cycles(machine, dtype_of(op.results[0]).name, elements)
+        return total
 
 
 def _makers(lower: KernelLowering, value: SSAValue) -> list[Operation]:

@@ -1,37 +1,88 @@
 """The input tile of a sliding window: which input positions a tile of the output needs, and their load.
 
 Shared by convolution, depthwise convolution and pooling. The tile lies on chip as [blocks, spatial..., channels] with
-the channels of a block innermost, as the window's views want it.
+the channels of a block innermost, as the window's views want it. Elementwise operations of the kernel that make the
+input are computed in ub on its way.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from xdsl.ir import SSAValue
+from xdsl.ir import Operation, SSAValue
 
 from vcc.dialects.graph import Window
-from vcc.passes.tile.access import IterAxis
+from vcc.passes.tile.access import Access, IterAxis
+from vcc.passes.tile.border import fill_for
 from vcc.passes.tile.builder import Tile, dim
 from vcc.passes.tile.chain import TileAxis, dtype_of, tensor_type
 from vcc.passes.tile.lowering import KernelLowering
-from vcc.runtime.isa.expr import Poly
+from vcc.passes.tile.prologue import Prologue
+from vcc.passes.tile.search import padded
+from vcc.runtime.diagnostics import error
+from vcc.runtime.isa.expr import ONE, Poly
 from vcc.runtime.isa.kernel import Dim, Memory, View
+from vcc.runtime.machine.model import Machine
 
 
 class WindowInput:
-    """The input of a window operation whose value is `value` and whose channels come in blocks of `block`."""
+    """The input of a window operation whose value is `value` and whose channels come in blocks of `block`.
 
-    def __init__(self, lower: KernelLowering, value: SSAValue, window: Window, block: int, fill: float):
+    Raises `VccError` E0107 if elementwise operations make it that cannot make the border of `fill` around it.
+    """
+
+    def __init__(
+        self, lower: KernelLowering, anchor: Operation, value: SSAValue, window: Window, block: int, fill: float
+    ):
         self.lower, self.value, self.window, self.block = lower, value, window, block
-        self.arg, self.access = lower.access(value)
         self.shape = tensor_type(value).get_shape()
         self.rank = len(window.kernel)
         self.fill = fill
         self.dtype = dtype_of(value)
         self.block_axis = IterAxis("c", 1, block, self.shape[1] // block)
         self.inner_axis = IterAxis("ci", 1, 1, block)
+        self.made = Prologue(lower, value, anchor)
+        if self.made.ops:
+            spatial = [IterAxis(f"x{i}", 2 + i, 1, extent) for i, extent in enumerate(self.shape[2:])]
+            self.axes = [IterAxis("n", 0, 1, self.shape[0]), self.block_axis, *spatial, self.inner_axis]
+            self.plan = self.made.plan(self.axes)
+            self._check_border(tensor_type(anchor.results[0]).get_shape()[2:])
+        else:
+            self.access, self.arg = self.made.accesses[value], self.made.args[value]
+
+    def _check_border(self, outputs: Sequence[int]) -> None:
+        """Find what to load outside the input so that the border comes out right."""
+        outside = [
+            2 + i for i, size in enumerate(outputs)
+            if self.window.pads_of(i)[0] or self._reach(i, size) > self.shape[2 + i]
+        ]  # fmt: skip
+        if not outside:
+            return
+        fill = fill_for(self.made.ops, self.made.accesses, outside, self.fill)
+        if fill is None or any(access.is_padded and access.fill != fill for access in self.made.accesses.values()):
+            raise error("E0107", f"the border of {self.fill:g} would not stay {self.fill:g}", node=self.lower.node)
+        self.fill = fill
+
+    def _reach(self, spatial: int, size: int) -> int:
+        """One more than the last input position along a spatial axis that `size` outputs need."""
+        return (
+            (size - 1) * self.window.strides[spatial] + self.window.extents[spatial] - self.window.pads_of(spatial)[0]
+        )
+
+    def nbytes(self, memory: Memory, blocks: Any, spans: Sequence[Any], slots: int) -> dict[Memory, Any]:
+        """Bytes for the input of so many channel blocks and positions: of `memory`, or of ub where it is computed."""
+        if self.made.ops:
+            return {Memory.UB: self.plan.nbytes([1, blocks, *spans, self.block], slots)}
+        count: Any = blocks * self.block * self.dtype.size
+        for span in spans:
+            count = count * span
+        return {memory: slots * padded(count)}
+
+    def prologue_cycles(self, machine: Machine, elements: Any) -> Any:
+        """Cycles of the vector unit for computing so many elements of the input."""
+        return self.made.cycles(machine, elements)
 
     def span(self, spatial: int, size: Any) -> Any:
         """Input positions along a spatial axis that `size` neighbouring outputs need."""
@@ -43,9 +94,11 @@ class WindowInput:
     ) -> Tile:  # fmt: skip
         """Load the positions that the spatial `tile` needs, of `blocks` (at most `most`) channel blocks from `block`.
 
-        The buffer is [blocks, spatial..., channels of a block].
+        The buffer is [blocks, spatial..., channels of a block]. It is in ub if elementwise operations make the input.
         """
         spans = [self.span(i, t.max) for i, t in enumerate(tile)]
+        if self.made.ops:
+            return self._compute(tile, spans, image, TileAxis(self.block_axis, block, blocks, most))
         buffer = self.lower.builder.alloc("x", memory, [most, *spans, self.block], self.dtype)
         strides, base, dims = self._spatial(tile, spans)
         base = base + image * self._stride(IterAxis("n", 0, 1, self.shape[0]))
@@ -70,6 +123,26 @@ class WindowInput:
         )
         return buffer
 
+    def _compute(self, tile: Sequence[TileAxis], spans: Sequence[int], image: Poly, channels: TileAxis) -> Tile:
+        """Load what makes the input, in coordinates that begin at the border, and compute it."""
+        accesses, window = dict(self.made.accesses), self.window
+        axes: list[TileAxis] = []
+        for i, (t, span) in enumerate(zip(tile, spans, strict=True)):
+            axis = self.axes[2 + i]
+            low = window.pads_of(i)[0]
+            if is_pointwise(window):
+                axes.append(TileAxis(axis, t.start, t.size, span))
+                continue
+            if low or t.axis.extent % t.max or self._reach(i, t.axis.extent) > axis.extent:
+                accesses = {value: _shifted(access, axis.axis, low) for value, access in accesses.items()}
+            accesses = {value: replace(access, fill=self.fill) for value, access in accesses.items()}
+            axes.append(TileAxis(axis, t.start * window.strides[i], Poly.of(span), span))
+        inner = TileAxis(self.inner_axis, Poly.of(0), Poly.of(self.block), self.block)
+        whole = [TileAxis(self.axes[0], image, ONE, 1), channels, *axes, inner]
+        # Other windows leave positions out or load borders, so that nothing could show these values whole.
+        _, made = self.made.emit(self.plan, whole, accesses, observed=is_pointwise(window))
+        return Tile(made.name, made.shape[1:], made.dtype)
+
     def _stride(self, axis: IterAxis) -> int:
         stride = self.access.stride(axis)
         assert stride is not None, "the channel block was chosen to fit the input"
@@ -83,7 +156,7 @@ class WindowInput:
             stride = self._stride(IterAxis(t.axis.name, 2 + i, 1, extent))
             start = t.start * self.window.strides[i] - self.window.pads_of(i)[0]
             low, high = self.access.valid[2 + i] or (0, extent)
-            reach = (t.axis.extent - 1) * self.window.strides[i] + self.window.extents[i] - self.window.pads_of(i)[0]
+            reach = self._reach(i, t.axis.extent)
             ragged = t.axis.extent % t.max != 0
             inside = self.window.pads_of(i)[0] == 0 and reach <= extent and low == 0 and high == extent and not ragged
             dims.append(dim(t.axis.name, span, valid=None if inside else (low - start, high - start)))
@@ -92,17 +165,29 @@ class WindowInput:
         return strides, base, dims
 
 
-def channel_block(lower: KernelLowering, value: SSAValue, channels: int) -> int:
+def is_pointwise(window: Window) -> bool:
+    """Whether input positions are output positions: a window of one, without border or steps."""
+    return not any(window.pads) and set(window.kernel) == {1} and set(window.strides) == {1}
+
+
+def _shifted(access: Access, axis: int, low: int) -> Access:
+    """An access by coordinates that begin `low` elements before those of an axis, with what exists there."""
+    terms = access.terms[axis]
+    begin, end = access.valid[axis] or (0, terms[0][0])
+    valid = tuple((begin + low, end + low) if i == axis else each for i, each in enumerate(access.valid))
+    return replace(access, base=access.base - low * terms[-1][1], valid=valid)
+
+
+def channel_block(lower: KernelLowering, anchor: Operation, value: SSAValue, channels: int) -> int:
     """The number of channels to walk together: the block of a blocked input, else the largest divisor up to 16.
 
     `channels` are those that may be walked at once (one group's).
     """
-    _, access = lower.access(value)
-    terms = access.terms[1]
-    if len(terms) == 2 and channels % terms[1][0] == 0:
-        return terms[1][0]
-    limit = terms[1][0] if len(terms) == 2 else 16
-    return largest_divisor(channels, limit)
+    accesses = Prologue(lower, value, anchor).accesses.values()
+    blocks = [access.terms[1][1][0] for access in accesses if len(access.terms[1]) == 2]
+    if blocks and channels % blocks[0] == 0:
+        return blocks[0]
+    return largest_divisor(channels, min([*blocks, 16]))
 
 
 def largest_divisor(number: int, limit: int) -> int:

@@ -20,6 +20,7 @@ from vcc.passes.tile.builder import Tile, dim
 from vcc.passes.tile.chain import ChainEmitter, TileAxis, dtype_of, tap_of, tensor_type
 from vcc.passes.tile.epilogue import Epilogue
 from vcc.passes.tile.lowering import KernelLowering, Pack, tile_counts
+from vcc.passes.tile.prologue import Prologue
 from vcc.passes.tile.search import Sizes, choose_tile, padded, tile_candidates, waves
 from vcc.passes.tile.window import WindowInput
 from vcc.runtime.isa.expr import ONE, Poly
@@ -37,11 +38,10 @@ class WindowedTiling:
         out = tensor_type(anchor.results[0])
         names = SPATIAL[-len(window.kernel) :]
         block = block_of(out)
-        _, access = lower.access(value)
-        splits = dict([block]) if block else splits_of([access])
+        splits = dict([block]) if block else splits_of(Prologue(lower, value, anchor).accesses.values())
         self.axes = iteration_axes(out, ["n", "c", *(f"o{s}" for s in names)], splits)
         self.block = splits.get(1, 1)
-        self.x = WindowInput(lower, value, window, self.block, fill)
+        self.x = WindowInput(lower, anchor, value, window, self.block, fill)
         self.spatial = [axis for axis in self.axes if axis.axis >= 2]
         self.channels = out.get_shape()[1]
 
@@ -68,10 +68,10 @@ class WindowedTiling:
         machine, size = self.lower.machine, self.x.dtype.size
 
         def footprint(s: Sizes, slots: int) -> dict[Memory, Any]:
-            _, inputs = self.positions(s)
-            channels = s["c"] * self.block
-            loaded = padded(channels * inputs * size) + padded(channels * extra * size)
-            return {Memory.UB: epilogue.nbytes(self.tile_sizes(s), slots) + slots * loaded}
+            spans = [self.x.span(i, s[axis.name]) for i, axis in enumerate(self.spatial)]
+            loaded = self.x.nbytes(Memory.UB, s["c"], spans, slots)[Memory.UB]
+            weights = slots * padded(s["c"] * self.block * extra * size)
+            return {Memory.UB: epilogue.nbytes(self.tile_sizes(s), slots) + loaded + weights}
 
         def cost(s: Sizes) -> Any:
             rows, inputs = self.positions(s)
@@ -82,6 +82,7 @@ class WindowedTiling:
             loads: Any = transfer_cycles(machine, Pipe.IN, channels * (inputs + extra) * size)
             vector: Any = vector_cycles(machine, self.x.dtype.name, channels * rows * prod(self.window.kernel))
             vector = vector + len(epilogue.rest) * vector_cycles(machine, self.x.dtype.name, channels * rows)
+            vector = vector + self.x.prologue_cycles(machine, channels * inputs)
             out: Any = transfer_cycles(machine, Pipe.OUT, channels * rows * size)
             return waves(machine, tiles) * np.maximum(np.maximum(loads, vector), out) + loads + vector + out
 

@@ -57,7 +57,9 @@ class GraphMaker:
         x = self.pick(list(self.values)[-3:])
         shape = self.values[x]
         kinds = ["unary", "binary", "transpose", "reshape", "slice", "concat", "reduce", "softmax", "pad"]
-        kinds += ["conv", "pool", "depthwise"] * 2 if len(shape) == 4 else ["matmul"] * 2 if len(shape) > 1 else []
+        kinds += ["gather", "nested"]
+        images = ["conv", "pool", "depthwise", "conv", "pool", "depthwise", "squeeze", "pyramid"]
+        kinds += images if len(shape) == 4 else ["matmul"] * 2 if len(shape) > 1 else []
         getattr(self, f"_{self.pick(kinds)}")(x, shape)
 
     def _unary(self, x: str, shape: Shape) -> None:
@@ -96,6 +98,56 @@ class GraphMaker:
         width = self.integer(1, 5)
         other = self.constant(*shape[:axis], width, *shape[axis + 1 :])
         self.add("Concat", [x, other], (*shape[:axis], shape[axis] + width, *shape[axis + 1 :]), axis=axis)
+
+    def _gather(self, x: str, shape: Shape) -> None:
+        """Rows by an index that is a constant or computed, and something added to them."""
+        axis, count = self.integer(0, len(shape) - 1), self.integer(1, 6)
+        index = self.numbers(*(self.integer(-shape[axis], shape[axis] - 1) for _ in range(count)))
+        new = (*shape[:axis], count, *shape[axis + 1 :])
+        self.add("Gather", [x, index], new, axis=axis)
+        if self.draw(st.booleans()):
+            self.add("Add", [list(self.values)[-1], self.constant(*new[1:])], new)
+
+    def _nested(self, x: str, shape: Shape) -> None:
+        """A concatenation of a concatenation and something computed, along one axis or two."""
+        inner, outer = (self.integer(0, len(shape) - 1) for _ in range(2))
+        self.add("Tanh", [x], shape)
+        twice = tuple(size * 2 if i == inner else size for i, size in enumerate(shape))
+        self.add("Concat", [x, list(self.values)[-1]], twice, axis=inner)
+        other = self.constant(*(2 if i == outer else size for i, size in enumerate(twice)))
+        new = tuple(size + 2 if i == outer else size for i, size in enumerate(twice))
+        self.add("Concat", [list(self.values)[-1], other], new, axis=outer)
+        if self.draw(st.booleans()):
+            self.add("Mul", [list(self.values)[-1], self.constant(*new[-1:])], new)
+
+    def _squeeze(self, x: str, shape: Shape) -> None:
+        """A squeeze-and-excite block, often with a convolution behind it."""
+        small = (*shape[:2], 1, 1)
+        self.add("GlobalAveragePool", [x], small)
+        weights = self.constant(shape[1], shape[1], 1, 1, scale=shape[1] ** -0.5)
+        self.add("Conv", [list(self.values)[-1], weights], small)
+        self.add("HardSigmoid", [list(self.values)[-1]], small)
+        self.add("Mul", [x, list(self.values)[-1]], shape)
+        if self.draw(st.booleans()):
+            self.add("Add", [x, list(self.values)[-1]], shape)
+
+    def _pyramid(self, x: str, shape: Shape) -> None:
+        """A tensor enlarged to its nearest neighbours, added to another or behind it."""
+        factors = [self.integer(1, 3) for _ in shape[2:]]
+        new = (*shape[:2], *(size * factor for size, factor in zip(shape[2:], factors, strict=True)))
+        if max(new[2:]) > 40:
+            return self._unary(x, shape)
+        scales = self.constant(4)
+        self.constants[scales] = np.array([1, 1, *factors], np.float32)
+        modes = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+        self.add("Resize", [x, "", scales], new, **modes)
+        if self.draw(st.booleans()):
+            self.add("Add", [list(self.values)[-1], self.constant(*new)], new)
+        else:
+            channels = self.integer(1, 5)
+            other = self.constant(shape[0], channels, *new[2:])
+            self.add("Concat", [list(self.values)[-1], other], (new[0], new[1] + channels, *new[2:]), axis=1)
+        return None
 
     def _reduce(self, x: str, shape: Shape) -> None:
         axes = sorted(self.draw(st.sets(st.integers(0, len(shape) - 1), min_size=1, max_size=2)))

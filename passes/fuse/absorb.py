@@ -1,0 +1,245 @@
+"""Absorb elementwise kernels into the kernels that read their result: what comes before an anchor becomes a part of it.
+
+An elementwise kernel of one result goes if every reader can compute the result itself, and all of them together take
+fewer cycles than they and the kernel take apart (estimate.py). Each reader gets operations of its own; views between
+are moved before them, so that they become views of what the operations load:
+
+    conv(mul(x, s))             ->  one kernel, which multiplies each tile of x before it unfolds it
+    matmul(transpose(sqrt(x)))  ->  matmul(sqrt(transpose(x))), one kernel that loads x transposed
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from xdsl.dialects.builtin import TensorType
+from xdsl.ir import Operation, SSAValue
+
+from vcc.dialects import graph
+from vcc.dialects.graph.attributes import Blocked
+from vcc.dialects.graph.base import shape_of, tensor_of
+from vcc.dialects.origin import VALUES
+from vcc.dialects.weights import ConstantOp
+from vcc.passes.fuse.choose_layouts import ELEMENTWISE
+from vcc.passes.fuse.concatenations import may_alias
+from vcc.passes.fuse.estimate import Estimator
+from vcc.passes.fuse.groups import LONGEST, Forming, Group, escaping, is_number, takes_number
+from vcc.passes.fuse.outline import build_kernel
+from vcc.passes.fuse.views import MOVES, ROWS, WINDOWS
+from vcc.passes.tile.window import is_pointwise
+from vcc.runtime.diagnostics import VccError
+
+#: The views that can stand before an elementwise operation as well as after it. A border cannot: it is not computed.
+MOVABLE = (graph.TransposeOp, graph.SliceOp, graph.ExpandOp, graph.ReshapeOp)
+#: More readers than this are not worth trying: each computes the value again.
+MOST_READERS = 4
+
+
+@dataclass(frozen=True)
+class Site:
+    """A reader of a kernel's result: an operand of an operation in another group, and the views between, first to
+    last."""
+
+    user: Operation
+    index: int
+    views: tuple[Operation, ...]
+
+
+def absorb_kernels(forming: Forming, groups: list[Group], estimator: Estimator) -> None:
+    """Absorb what pays, from the last kernel to the first; the remarks of all concerned say why or why not."""
+    for group in sorted(groups, key=lambda g: forming.position[g.place], reverse=True):
+        if group.kind != "elementwise":
+            continue
+        made = [op for op in group.ops if isinstance(op, ELEMENTWISE)]
+        if not made or len(leaving := escaping(group.ops)) != 1 or leaving[0] is not group.ops[-1]:
+            continue
+        sites = _sites(forming, group, made[-1].results[0])
+        if sites and _Trial(forming, group, made, sites).run(estimator):
+            groups.remove(group)
+
+
+def _sites(forming: Forming, group: Group, value: SSAValue, views: tuple[Operation, ...] = ()) -> list[Site]:
+    """All readers of a value of a group; none if one of them cannot compute it."""
+    found: list[Site] = []
+    for use in list(value.uses):
+        user = use.operation
+        if isinstance(user, MOVES) and (user not in forming.members or forming.members[user] is group):
+            more = _sites(forming, group, user.results[0], (*views, user)) if _movable(user) else []
+        elif user in forming.members and _may_compute(forming.members[user], user, use.index):
+            more = [Site(user, use.index, views)]
+        else:
+            more = []
+        if not more:
+            return []
+        found += more
+    return found if len({forming.members[site.user].place for site in found}) <= MOST_READERS else []
+
+
+def _movable(view: Operation) -> bool:
+    return isinstance(view, MOVABLE) and not any(map(_is_blocked, (*view.operands, *view.results)))
+
+
+def _may_compute(group: Group, user: Operation, index: int) -> bool:
+    """Whether a kernel can compute an operand of one of its operations itself."""
+    if isinstance(user, ELEMENTWISE):
+        return True
+    if isinstance(user, graph.ConcatOp):
+        return not may_alias(user)
+    return group.kind == "matmul" or (group.kind in (*ROWS, *WINDOWS) and index == 0)
+
+
+class _Trial:
+    """Gives each reader copies of a group's operations, and takes them back if that does not pay."""
+
+    def __init__(self, forming: Forming, group: Group, made: Sequence[Operation], sites: Sequence[Site]):
+        self.forming, self.group, self.made, self.sites = forming, group, made, sites
+        self.readers = list({id(g): g for g in (forming.members[site.user] for site in sites)}.values())
+        self.before = [list(reader.ops) for reader in self.readers]
+        self.operands = [site.user.operands[site.index] for site in sites]
+        self.added: list[Operation] = []
+
+    def run(self, estimator: Estimator) -> bool:
+        """Whether the readers now compute the group's result, and the group is no more."""
+        try:
+            apart = [self._cycles(estimator, each) for each in (self.group, *self.readers)]
+        except VccError:
+            return False  # the tile phase reports what does not fit
+        if any(site.views and not self._plain() for site in self.sites):
+            return self._stay("lies in blocks that a view between does not follow")
+        for site in self.sites:
+            self._copy_to(site)
+        self.forming.enter(self.readers)
+        reason = "" if all(map(self._reads_through, self.readers)) else "a view between cannot be moved before it"
+        if not reason and max(len(reader.ops) for reader in self.readers) > LONGEST:
+            reason = "the kernel would be too long"
+        together = 0
+        try:
+            together = 0 if reason else sum(self._cycles(estimator, reader) for reader in self.readers)
+        except VccError as problem:
+            reason = problem.diagnostics[0].message
+        if not reason and together >= sum(apart):
+            reason = f"computing it there takes {together:,} cycles instead of {sum(apart):,}"
+        if reason:
+            self._take_back()
+            return self._stay(reason)
+        self._settle(sum(apart) - together)
+        return True
+
+    def _plain(self) -> bool:
+        values = [value for op in self.made for value in (*op.operands, *op.results)]
+        return not any(map(_is_blocked, values))
+
+    def _cycles(self, estimator: Estimator, group: Group) -> int:
+        kernel, _ = build_kernel(self.forming, group)
+        cycles = estimator.cycles(kernel)
+        kernel.drop_all_references()
+        return cycles
+
+    def _copy_to(self, site: Site) -> None:
+        """Make a reader's operand from copies of the operations, behind copies of the views."""
+        mapping: dict[SSAValue, SSAValue] = {}
+        copies: list[Operation] = []
+        for op in self.made:
+            shape = shape_of(op.results[0])
+            for value in op.operands:
+                if value not in mapping and site.views and not _stays(op, value):
+                    mapping[value] = self._moved(site, value, shape)
+            copy = op.create(
+                operands=[mapping.get(value, value) for value in op.operands],
+                result_types=[self._type(site, result) for result in op.results],
+                properties=op.properties,
+                attributes=dict(op.attributes),
+            )
+            copy.location = op.location
+            copy.results[0].name_hint = op.results[0].name_hint
+            if site.views or len(self.sites) > 1 or not _sees_all(self.forming.members[site.user], site):
+                copy.attributes.pop(VALUES, None)
+            mapping.update(zip(op.results, copy.results, strict=True))
+            self._insert(site, copy)
+            copies.append(copy)
+        reader = self.forming.members[site.user]
+        at = reader.ops.index(site.user) if isinstance(site.user, ELEMENTWISE) else 0
+        reader.ops[at:at] = copies
+        site.user.operands[site.index] = mapping[self.made[-1].results[0]]
+
+    def _moved(self, site: Site, value: SSAValue, shape: Sequence[int]) -> SSAValue:
+        """An operand, broadcast to the shape of its operation, behind the views."""
+        if shape_of(value) != tuple(shape):
+            value = self._insert(site, graph.ExpandOp(value, shape)).results[0]
+        for view in site.views:
+            type = TensorType(tensor_of(value).element_type, shape_of(view.results[0]))
+            copy = view.create(operands=[value], result_types=[type], properties=view.properties)
+            copy.results[0].name_hint = view.results[0].name_hint
+            value = self._insert(site, copy).results[0]
+        return value
+
+    def _type(self, site: Site, result: SSAValue) -> TensorType:
+        type = tensor_of(result)
+        return TensorType(type.element_type, shape_of(site.views[-1].results[0])) if site.views else type
+
+    def _insert(self, site: Site, op: Operation) -> Operation:
+        self.forming.block.insert_op_before(op, site.user)
+        self.forming.position[op] = self.forming.position[site.user]
+        self.added.append(op)
+        return op
+
+    def _reads_through(self, reader: Group) -> bool:
+        """Whether a reader's loads do all the views that were made for it."""
+        return all(
+            not isinstance(owner := value.owner, MOVES) or owner not in self.added or self._is_whole(op, value)
+            for op in reader.ops
+            for value in op.operands
+        )
+
+    def _is_whole(self, op: Operation, value: SSAValue) -> bool:
+        chain, added = self.forming.chain(op, value), set[Operation]()
+        while isinstance(view := value.owner, MOVES) and view in self.added:
+            added.add(view)
+            value = view.operands[0]
+        return added <= set(chain) or all(isinstance(view, graph.ReshapeOp) for view in added - set(chain))
+
+    def _take_back(self) -> None:
+        for site, value in zip(self.sites, self.operands, strict=True):
+            site.user.operands[site.index] = value
+        for reader, ops in zip(self.readers, self.before, strict=True):
+            reader.ops[:] = ops
+        self._erase(self.added)
+        self.forming.enter(self.readers)
+
+    def _settle(self, saved: int) -> None:
+        for reader in self.readers:
+            note = f"computes {len(self.made)} elementwise operations before it, which saves {saved:,} cycles"
+            reader.remark = f"{note}; {reader.remark}" if reader.remark else note
+        views = [view for site in self.sites for view in reversed(site.views)]
+        for op in self.group.ops:
+            self.forming.members.pop(op)
+        self._erase([*(op for op in self.group.ops if op not in views), *reversed(list(dict.fromkeys(views)))])
+
+    def _stay(self, reason: str) -> bool:
+        kinds = ", ".join(dict.fromkeys(reader.kind for reader in self.readers))
+        self.group.remark = f"{self.group.remark}; not computed by its readers ({kinds}): {reason}"
+        return False
+
+    def _erase(self, ops: Sequence[Operation]) -> None:
+        """Erase operations whose results are used no more; others among them stay."""
+        for op in reversed(ops):
+            if op.parent is not None and not any(list(result.uses) for result in op.results):
+                op.detach()
+                op.erase()
+
+
+def _is_blocked(value: SSAValue) -> bool:
+    return isinstance(tensor_of(value).encoding, Blocked)
+
+
+def _stays(op: Operation, value: SSAValue) -> bool:
+    """Whether an operand needs no views: a number that goes into the instruction."""
+    return isinstance(value.owner, ConstantOp) and is_number(value.owner) and takes_number(op, value)
+
+
+def _sees_all(reader: Group, site: Site) -> bool:
+    """Whether a reader computes every element of its operand, so that taps can show it."""
+    if reader.kind not in WINDOWS or isinstance(site.user, ELEMENTWISE):
+        return True
+    return isinstance(site.user, graph.ConvOp | graph.PoolOp) and is_pointwise(site.user.window)

@@ -1,0 +1,159 @@
+"""Elementwise operations before convolutions, poolings and products: launches, borders, and results."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conformance import Case, check, compile_model, node, parametrize, random
+
+IMAGE = random(2, 16, 9, 7)
+
+#: Cases and the number of launches that each takes on an accelerator.
+PROLOGUES: list[tuple[Case, int]] = [
+    (
+        Case(
+            "scale-per-channel-before-pointwise",
+            [node("Mul", "x s", "m"), node("Conv", "m w")],
+            {"x": IMAGE, "s": random(2, 16, 1, 1)},
+            {"w": random(24, 16, 1, 1)},
+            terms=16,
+        ),
+        1,
+    ),
+    (
+        Case(
+            "zero-border-stays-zero",
+            [node("Mul", "x s", "m"), node("Tanh", "m", "t"), node("Conv", "t w", pads=[1, 1, 1, 1], strides=[2, 1])],
+            {"x": IMAGE, "s": random(2, 16, 1, 1)},
+            {"w": random(20, 16, 3, 3)},
+            terms=144,
+        ),
+        1,
+    ),
+    (
+        Case(
+            "border-that-would-not-stay-zero",
+            [node("Add", "x s", "m"), node("Conv", "m w", pads=[1, 1, 1, 1])],
+            {"x": IMAGE, "s": random(2, 16, 1, 1)},
+            {"w": random(20, 16, 3, 3)},
+            terms=144,
+        ),
+        2,
+    ),
+    (
+        Case(
+            "offset-without-border",
+            [node("Add", "x s", "m"), node("Conv", "m w", dilations=[2, 1])],
+            {"x": IMAGE, "s": random(1, 16, 1, 1)},
+            {"w": random(20, 16, 3, 3)},
+            terms=144,
+        ),
+        1,
+    ),
+    (
+        Case(
+            "zero-point-with-border",
+            [
+                node("Cast", "x", "f", to=1),
+                node("Sub", "f z", "c"),
+                node("Mul", "c k", "m"),
+                node("Conv", "m w", pads=[1, 0, 1, 1]),
+            ],
+            {"x": random(1, 5, 8, 8, dtype=np.uint8)},
+            {"z": np.array([3], np.float32), "k": np.array([0.05], np.float32), "w": random(6, 5, 3, 3)},
+            terms=45,
+        ),
+        1,
+    ),
+    (
+        Case(
+            "depthwise-and-grouped",
+            [
+                node("Mul", "x s", "m"),
+                node("Conv", "m d", "c", group=16, pads=[1, 1, 1, 1]),
+                node("Sigmoid", "c", "g"),
+                node("Mul", "x g", "h"),
+                node("Conv", "h w", group=2),
+            ],
+            {"x": IMAGE, "s": random(2, 16, 1, 1)},
+            {"d": random(16, 1, 3, 3), "w": random(20, 8, 1, 1)},
+            terms=9,
+        ),
+        2,
+    ),
+    (
+        Case(
+            "pool-of-a-sum-of-three",
+            [
+                node("Add", "x z", "a"),
+                node("Neg", "a", "b"),
+                node("MaxPool", "b", kernel_shape=[3, 2], strides=[2, 2]),
+            ],
+            {"x": IMAGE, "z": random(2, 16, 9, 7, seed=1)},
+        ),
+        1,
+    ),
+    (
+        Case(
+            "square-root-and-transpose-before-product",
+            [node("Abs", "x", "a"), node("Sqrt", "a", "s"), node("Transpose", "s", "t", perm=[0, 2, 1]),
+             node("MatMul", "t w")],
+            {"x": random(3, 20, 11)},
+            {"w": random(20, 17)},
+            terms=20,
+        ),
+        1,
+    ),
+    (
+        Case(
+            "dequantised-second-operand",
+            [node("Cast", "q", "f", to=1), node("Mul", "f k", "w"), node("MatMul", "x w")],
+            {"x": random(2, 5, 24), "q": random(24, 40, dtype=np.int8)},
+            {"k": random(40)},
+            terms=24,
+        ),
+        1,
+    ),
+    (
+        Case(
+            "operand-that-broadcasts-along-the-batch",
+            [node("Mul", "b k", "w"), node("MatMul", "x w")],
+            {"x": random(2, 3, 5, 8), "b": random(3, 8, 6), "k": random(3, 1, 6)},
+            terms=8,
+        ),
+        1,
+    ),
+    (
+        Case(
+            "one-value-for-two-convolutions",
+            [node("Mul", "x s", "m"), node("Conv", "m w", "a"), node("Conv", "m v", "b"), node("Add", "a b")],
+            {"x": IMAGE, "s": random(2, 16, 1, 1)},
+            {"w": random(8, 16, 1, 1), "v": random(8, 16, 1, 1, seed=2)},
+            terms=32,
+        ),
+        2,
+    ),
+    (
+        Case(
+            "one-dimension",
+            [node("Mul", "x s", "m"), node("Conv", "m w", pads=[2, 2])],
+            {"x": random(1, 6, 33), "s": random(1, 6, 1)},
+            {"w": random(9, 6, 5)},
+            terms=30,
+        ),
+        1,
+    ),
+]  # fmt: skip
+
+
+@parametrize([case for case, _ in PROLOGUES])
+def test_prologue(case: Case, target: str):
+    """The results are those of ONNX Runtime, on both engines."""
+    check(case, target)
+
+
+@pytest.mark.parametrize(("case", "launches"), [pytest.param(c, n, id=c.name) for c, n in PROLOGUES])
+def test_launches(case: Case, launches: int):
+    """Launches are so dear on an accelerator that what can be computed on the way is."""
+    image = compile_model(case.model(), "vn1")
+    assert len(image.host.steps) == launches, [text for _, text in image.remarks]
