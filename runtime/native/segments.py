@@ -66,7 +66,7 @@ class _Binder:
         self.sample = Memory(inputs, [c.data for c in image.constants], outputs, allocate(host.arena_bytes))
 
     def call(self, launch: Launch) -> Call:
-        """The launch bound to its places; inputs that overlap an output in the arena are copied first."""
+        """The launch bound to its places; inputs that overlap an output are copied first."""
         number, kernel = self.kernels[launch.kernel]
         self.sample.arguments(kernel, launch)  # native code reads what it is told to: all must be there
         params = list(zip(kernel.params, launch.args, strict=True))
@@ -78,12 +78,12 @@ class _Binder:
         for position, (p, arg) in enumerate(params):
             if isinstance(p, TensorParam) and isinstance(arg, Ref):
                 places.append((position, p.mode, arg, p.extent.evaluate(env) * p.dtype.size))
-        written = [(ref.offset, ref.offset + n) for _, mode, ref, n in places if mode != "in" and _in_arena(ref)]
+        written = [(_memory(ref), ref.offset, ref.offset + n) for _, mode, ref, n in places if mode != "in"]
         copies: list[tuple[int, int, int]] = []
         end = 0
         for position, mode, ref, nbytes in places:
-            meets = any(ref.offset < high and low < ref.offset + nbytes for low, high in written)
-            if mode == "in" and _in_arena(ref) and meets:
+            own, high = _memory(ref), ref.offset + nbytes
+            if mode == "in" and any(own == where and ref.offset < top and low < high for where, low, top in written):
                 copies.append((position, nbytes, end))
                 end += -(-nbytes // 64) * 64
         divided = parallel(kernel) and sum(n for *_, n in places) >= DIVIDE_BYTES
@@ -95,5 +95,6 @@ def parallel(kernel: Kernel) -> bool:
     return any(isinstance(statement, Forall) for statement in kernel.body)
 
 
-def _in_arena(ref: Ref) -> bool:
-    return ref.space is Space.ARENA
+def _memory(ref: Ref) -> tuple[Space, int]:
+    """Which memory a place is in: the arena, or one of the inputs, outputs or constants."""
+    return ref.space, 0 if ref.space is Space.ARENA else ref.index
