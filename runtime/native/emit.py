@@ -11,6 +11,8 @@ from vcc.runtime.isa.expr import Poly, scalar_fold
 
 #: A 64-bit value: a constant, or the name of an LLVM value.
 Val = int | str
+#: Instructions that depend on more than their operands. (Calls of functions that do not are few.)
+_STATEFUL = ("load ", "call ", "phi ", "alloca ")
 _COMPARE = {"eq": "eq", "ne": "ne", "lt": "slt", "le": "sle", "gt": "sgt", "ge": "sge"}
 
 
@@ -31,7 +33,11 @@ def unsupported(what: str) -> VccError:
 
 @dataclass
 class Emitter:
-    """Appends instructions to a function. Variables are stack slots, which LLVM turns into registers."""
+    """Appends instructions to a function. Variables are stack slots, which LLVM turns into registers.
+
+    An instruction that has been made where it can be seen from here is not made again (value numbering over the tree of
+    dominators, which structured control flow gives for nothing): a third of the text remains, and of LLVM's time.
+    """
 
     cpu: Cpu
     lines: list[str] = field(default_factory=list)
@@ -40,6 +46,7 @@ class Emitter:
     traps: list[str] = field(default_factory=list)
     count: int = 0
     now: str = ""  # the instruction being translated
+    known: dict[str, str] = field(default_factory=dict)  # results of instructions that can be seen from here
 
     def name(self) -> str:
         self.count += 1
@@ -49,10 +56,22 @@ class Emitter:
         self.lines.append("  " + text)
 
     def op(self, text: str) -> str:
-        """Appends an instruction; gives the name of its result."""
+        """An instruction's result: appended, unless one that depends on its operands alone has been already."""
+        if text in self.known:
+            return self.known[text]
         result = "%" + self.name()
         self.do(f"{result} = {text}")
+        if not text.startswith(_STATEFUL):
+            self.known[text] = result
         return result
+
+    @contextmanager
+    def scope(self) -> Generator[None]:
+        """What is appended here may not be reached: the code after it does not see its results."""
+        count = len(self.known)
+        yield
+        while len(self.known) > count:
+            self.known.popitem()  # the newest, as dictionaries are ordered
 
     def call(self, function: str, result: str, *args: str, flags: str = "") -> str:
         """Calls an intrinsic; each of `args` is "type value"."""
@@ -132,9 +151,11 @@ class Emitter:
         yes, no, done = self.name(), self.name(), self.name()
         self.do(f"br i1 {condition}, label %{yes}, label %{no}")
         self.lines.append(f"{yes}:")
-        then()
+        with self.scope():
+            then()
         self.lines += [f"{no}:"] if leaves else [f"  br label %{done}", f"{no}:"]
-        orelse()
+        with self.scope():
+            orelse()
         self.lines += [f"  br label %{done}", f"{done}:"]
 
     @contextmanager
@@ -149,8 +170,9 @@ class Emitter:
         index = self.op(f"load i64, ptr {counter}")
         self.do(f"br i1 {self.op(f'icmp slt i64 {index}, {high}')}, label %{body}, label %{done}")
         self.lines.append(f"{body}:")
-        yield index
-        self.do(f"store i64 {self.add(index, step)}, ptr {counter}")
+        with self.scope():
+            yield index
+            self.do(f"store i64 {self.add(index, step)}, ptr {counter}")
         self.lines += [f"  br label %{head}", f"{done}:"]
 
     def blocks(self, size: Val, counts: list[int]) -> Iterator[tuple[Val, int, Val]]:

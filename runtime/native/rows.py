@@ -89,20 +89,21 @@ class Order(_Rows):
         here = e.op(f"load i64, ptr {hole}")
         child = e.add(e.mul(here, 2), 1)
         e.do(f"br i1 {e.op(f'icmp slt i64 {child}, {end}')}, label %{body}, label %{done}")
-        e.lines.append(f"{body}:")
-        e.do(f"store i64 {child}, ptr {chosen}")
-        other = e.add(child, 1)
-        right: Callable[[], None] = lambda: e.do(f"store i64 {other}, ptr {chosen}")  # noqa: E731
-        e.branch(
-            e.op(f"icmp slt i64 {other}, {end}"),
-            lambda: e.branch(self.before(self.get(child), self.get(other)), right),
-        )
-        largest = e.op(f"load i64, ptr {chosen}")
-        below = self.get(largest)
-        e.do(f"br i1 {self.before(position, below)}, label %{down}, label %{done}")
-        e.lines.append(f"{down}:")
-        self.put(here, below)
-        e.do(f"store i64 {largest}, ptr {hole}")
+        with e.scope():
+            e.lines.append(f"{body}:")
+            e.do(f"store i64 {child}, ptr {chosen}")
+            other = e.add(child, 1)
+            right: Callable[[], None] = lambda: e.do(f"store i64 {other}, ptr {chosen}")  # noqa: E731
+            e.branch(
+                e.op(f"icmp slt i64 {other}, {end}"),
+                lambda: e.branch(self.before(self.get(child), self.get(other)), right),
+            )
+            largest = e.op(f"load i64, ptr {chosen}")
+            below = self.get(largest)
+            e.do(f"br i1 {self.before(position, below)}, label %{down}, label %{done}")
+            e.lines.append(f"{down}:")
+            self.put(here, below)
+            e.do(f"store i64 {largest}, ptr {hole}")
         e.lines += [f"  br label %{head}", f"{done}:"]
         self.put(e.op(f"load i64, ptr {hole}"), position)
 
