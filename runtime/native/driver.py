@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vcc.runtime.isa.host import Ref, Space
+from vcc.runtime.native.scratch import STOP_WORD
 
 #: Results are a launch's number times this plus its trap.
 TRAPS = 4096
@@ -18,10 +19,11 @@ TRAPS = 4096
 SHARED_BYTES = 3 * 64
 
 #: Threads spin for a while, then let others run: a launch takes microseconds, but cores may be fewer than threads.
-#: One thread alone only looks whether something trapped.
+#: One thread alone only looks whether something trapped. A thread that is asked to stop leaves without the others, who
+#: are asked too.
 MEETING = """
 declare i32 @sched_yield()
-define internal i1 @meet(ptr %shared, i64 %parts) nounwind noinline {
+define internal i1 @meet(ptr %shared, ptr %stop, i64 %parts) nounwind noinline {
 entry:
   %alone = icmp eq i64 %parts, 1
   br i1 %alone, label %look, label %arrive
@@ -47,7 +49,7 @@ open:
   store atomic i64 %next, ptr %meetings release, align 8
   br label %leave
 spin:
-  %turn = phi i64 [0, %arrive], [%more, %again], [0, %sleep]
+  %turn = phi i64 [0, %arrive], [%more, %again], [0, %yield]
   %seen = load atomic i64, ptr %meetings acquire, align 8
   %same = icmp eq i64 %seen, %now
   br i1 %same, label %wait, label %leave
@@ -58,11 +60,17 @@ wait:
 again:
   br label %spin
 sleep:
+  %asked = load atomic volatile i64, ptr %stop monotonic, align 8
+  %given = icmp ne i64 %asked, 0
+  br i1 %given, label %abandon, label %yield
+yield:
   call i32 @sched_yield()
   br label %spin
+abandon:
+  ret i1 true
 leave:
-  %stop = load atomic i64, ptr %verdict acquire, align 8
-  %bad = icmp ne i64 %stop, 0
+  %decided = load atomic i64, ptr %verdict acquire, align 8
+  %bad = icmp ne i64 %decided, 0
   ret i1 %bad
 }
 """
@@ -103,10 +111,12 @@ def _function(name: str, calls: Sequence[Call]) -> str:
     lines = [f"define i64 @{name}(ptr %input, ptr %output, ptr %const, ptr %arena, ptr %copies, ptr %scratch,"]
     lines += ["    ptr %shared, i64 %part, i64 %parts) nounwind {", "entry:"]
     lines += ["  %trap = getelementptr i8, ptr %shared, i64 128", "  %first = icmp eq i64 %part, 0"]
+    lines += [f"  %stop = getelementptr i8, ptr %scratch, i64 {STOP_WORD}"]
     open_work = False  # whether some thread may still be at work on what the next launch needs
     for number, call in enumerate(calls):
         if number and (call.divided or open_work or call.copies):
             lines += _meet(f"before{number}")
+        lines += _look(number)
         if call.copies and call.divided:
             lines += _only_first(number, "copy", _copies(number, call)) + _meet(f"copied{number}")
             lines += _launch(number, call)
@@ -116,16 +126,24 @@ def _function(name: str, calls: Sequence[Call]) -> str:
             lines += _only_first(number, "run", _copies(number, call) + _launch(number, call))
         open_work = call.divided
     lines += _meet("end")
-    return "\n".join(
-        [*lines, "  br label %stop", "stop:", "  %result = load i64, ptr %trap", "  ret i64 %result", "}\n"]
-    )
+    return "\n".join([*lines, "  br label %end", "end:", "  %result = load i64, ptr %trap", "  ret i64 %result", "}\n"])
 
 
 def _meet(name: str) -> list[str]:
     return [
-        f"  %bad.{name} = call i1 @meet(ptr %shared, i64 %parts)",
-        f"  br i1 %bad.{name}, label %stop, label %go.{name}",
+        f"  %bad.{name} = call i1 @meet(ptr %shared, ptr %stop, i64 %parts)",
+        f"  br i1 %bad.{name}, label %end, label %go.{name}",
         f"go.{name}:",
+    ]
+
+
+def _look(number: int) -> list[str]:
+    """Leaves if this thread is asked to stop."""
+    return [
+        f"  %asked.{number} = load atomic volatile i64, ptr %stop monotonic, align 8",
+        f"  %given.{number} = icmp ne i64 %asked.{number}, 0",
+        f"  br i1 %given.{number}, label %end, label %begin{number}",
+        f"begin{number}:",
     ]
 
 

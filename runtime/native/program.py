@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-import threading
+import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +18,8 @@ from vcc.runtime.host.feeds import Feeds, bind_inputs, bind_outputs
 from vcc.runtime.isa.host import HostCall, Launch
 from vcc.runtime.native.code import ProgramCode, Run
 from vcc.runtime.native.driver import SHARED_BYTES, TRAPS
+from vcc.runtime.native.gang import Gang
+from vcc.runtime.native.scratch import Scratch
 from vcc.runtime.native.start import program_code
 
 Array = NDArray[Any]
@@ -31,6 +32,7 @@ class _Segment:
 
     facts: Run
     run: Any  # the driver as a function of ctypes
+    seconds: float = float("inf")  # what the last run took
 
 
 @dataclass
@@ -39,7 +41,7 @@ class _Memories:
 
     arena: NDArray[np.uint8]
     copies: NDArray[np.uint8]
-    scratch: list[NDArray[np.uint8]]
+    scratch: list[Scratch]
     shared: NDArray[np.uint8] = field(default_factory=lambda: allocate(SHARED_BYTES))
 
 
@@ -54,8 +56,7 @@ class NativeProgram:
     def __init__(self, image: Image, threads: int, code: ProgramCode | None = None):
         self.image, self.threads = image, threads
         self._code = code or program_code(image)
-        self._pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
-        self._gang = threading.Lock()  # half of the threads of two runs each would wait for the others for ever
+        self._gang = Gang(threads)
         runs = {run.first: run for run in self._code.facts.runs}
         self._steps: list[_Segment | tuple[int, HostCall]] = []
         for number, step in enumerate(image.host.steps):
@@ -74,37 +75,39 @@ class NativeProgram:
         inputs, outputs = bind_inputs(host.inputs, feeds), bind_outputs(host.outputs, out)
         if out is not None:
             inputs = [a.copy() if any(np.may_share_memory(a, o) for o in outputs) else a for a in inputs]
-        memories = self._spare.pop() if self._spare else self._memories()
+        try:
+            memories = self._spare.pop()
+        except IndexError:  # more runs at a time than ever before
+            memories = self._memories()
         tables = _addresses(inputs), _addresses(outputs), self._constants
         for step in self._steps:
             if isinstance(step, _Segment):
-                self._segment(step, tables, memories)
+                self._segment(step, tables, memories, (inputs, outputs))
             else:
                 self._host.call(*step, Memory(inputs, self._data, outputs, memories.arena))
         self._spare.append(memories)
         return outputs
 
     def _memories(self) -> _Memories:
-        scratch = [allocate(self._code.facts.scratch_bytes) for _ in range(self.threads)]
+        scratch = [Scratch(self._code.facts.scratch_bytes) for _ in range(self.threads)]
         return _Memories(allocate(self.image.host.arena_bytes), allocate(self._code.facts.copy_bytes), scratch)
 
-    def _segment(self, segment: _Segment, tables: tuple[Any, ...], memories: _Memories) -> None:
+    def _segment(self, segment: _Segment, tables: tuple[Any, ...], memories: _Memories, alive: object) -> None:
+        """Run launches; `alive` is what the tables' addresses lead to."""
         memories.shared.fill(0)
         places = [m.ctypes.data for m in (memories.arena, memories.copies)]
-        shared = memories.shared.ctypes.data
+        shared, parts = memories.shared.ctypes.data, self.threads if segment.facts.divided else 1
 
-        def part(number: int) -> int:
-            scratch = memories.scratch[number].ctypes.data
-            return segment.run(*tables, *places, scratch, shared, number, self.threads if segment.facts.divided else 1)
+        def part(number: int, _keep: object = alive) -> int:
+            return segment.run(*tables, *places, memories.scratch[number].address, shared, number, parts)
 
-        if self._pool is None or not segment.facts.divided:
-            result = part(0)
-        else:
-            with self._gang:
-                others = [self._pool.submit(part, number) for number in range(1, self.threads)]
-                result = part(0)
-                for other in others:
-                    other.result()
+        def stop() -> None:
+            for scratch in memories.scratch:
+                scratch.stop()
+
+        began = time.perf_counter()
+        result = self._gang.call(part, parts, stop, segment.seconds)
+        segment.seconds = time.perf_counter() - began
         if result:
             step = segment.facts.first + result // TRAPS
             launch = self.image.host.steps[step]
