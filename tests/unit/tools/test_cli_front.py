@@ -15,7 +15,7 @@ import vcc
 from vcc.compiler import pipeline
 from vcc.compiler.demo import model_path
 from vcc.runtime.diagnostics import CODES
-from vcc.tools import output, vcc_opt
+from vcc.tools import operator_docs, output, vcc_opt
 from vcc.tools.bug import without_weights
 from vcc.tools.command_docs import render
 from vcc.tools.explanations import EXPLANATIONS
@@ -55,6 +55,11 @@ def test_version(capsys: pytest.CaptureFixture[str]):
 def test_the_manual_is_what_the_commands_say():
     written = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
     assert written == render(), "python -m vcc.tools.command_docs > docs/commands.md"
+
+
+def test_the_table_of_operators_is_what_the_lowerings_say():
+    written = (ROOT / "docs" / "operators.md").read_text(encoding="utf-8")
+    assert written == operator_docs.render(), "python -m vcc.tools.operator_docs > docs/operators.md"
 
 
 def test_every_code_is_explained(capsys: pytest.CaptureFixture[str]):
