@@ -12,12 +12,13 @@ import numpy as np
 
 from vcc.runtime.diagnostics import error
 from vcc.runtime.host.engine import Argument
-from vcc.runtime.interpreter.memory import aligned, bind_scalars, bind_tensors
+from vcc.runtime.interpreter.memory import bind_scalars, bind_tensors
 from vcc.runtime.isa.host import Launch
 from vcc.runtime.isa.kernel import Kernel, TensorParam
 from vcc.runtime.native.build import load_texts
 from vcc.runtime.native.emit import Cpu
 from vcc.runtime.native.llvm import host_cpu
+from vcc.runtime.native.scratch import Scratch
 from vcc.runtime.native.segments import parallel
 from vcc.runtime.native.translate import Translator
 
@@ -50,9 +51,8 @@ class NativeKernel:
     def _run(self, values: Sequence[ctypes.c_void_p | ctypes.c_int64], part: int, parts: int) -> None:
         """Runs one part in this thread, on its own on-chip memories."""
         if not hasattr(self._local, "memory"):
-            self._local.memory = aligned(self.scratch_bytes)
-            self._local.scratch = self._local.memory.ctypes.data
-        trap = self._function(*values, self._local.scratch, part, parts)
+            self._local.memory = Scratch(self.scratch_bytes)
+        trap = self._function(*values, self._local.memory.address, part, parts)
         if trap:
             raise error("E0401", f"{self.kernel.name}: {self.traps[trap - 1]}")
 
