@@ -86,9 +86,12 @@ class Translator:
             return
         if not chain.take(instr):
             raise unsupported(instr.op)
-        while following and isinstance(following[0], Instr) and chain.take(following[0]):
+        while following and isinstance(following[0], Instr):
+            total = not any(self.unsure(taken) for taken in chain.taken)
+            if not chain.take(following[0], total):
+                break
             following.pop(0)
-        self.guarded(chain.instrs, chain.emit)
+        self.guarded(chain.taken, chain.emit)
 
     def guarded(self, instrs: list[Instr], emit: Callable[[], None]) -> None:
         """Emits instructions of one domain: skipped if `when` is 0, trapping at sizes outside 0..max, idle if empty."""
