@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -58,6 +59,7 @@ class InferenceSession:
                 warnings.warn(f"vcc.InferenceSession ignores {word}", stacklevel=2)
         self._model, self._target = path_or_bytes, target
         self._programs: dict[tuple[tuple[int, ...], ...], Program] = {}
+        self._compiling = threading.Lock()
         self._fixed: Program | None = None
         if isinstance(path_or_bytes, str | Path) and Path(path_or_bytes).suffix == ".vbin":
             self._fixed = load(path_or_bytes)
@@ -81,9 +83,17 @@ class InferenceSession:
         return ["VccExecutionProvider"]
 
     def run(
-        self, output_names: Sequence[str] | None, input_feed: Mapping[str, Any], run_options: Any = None
+        self,
+        output_names: Sequence[str] | None,
+        input_feed: Mapping[str, Any],
+        run_options: Any = None,
+        *,
+        out: Sequence[Array] | None = None,
     ) -> list[Array]:
-        """The named outputs (None: all of them, in the model's order). Raises `VccError` E0105 for unsuitable feeds."""
+        """The named outputs (None: all of them, in the model's order), written to the arrays `out` if given.
+
+        Several threads may call this at once. Raises `VccError` E0105 for unsuitable feeds and arrays.
+        """
         if run_options is not None:
             warnings.warn("vcc.InferenceSession ignores run_options", stacklevel=2)
         feeds = {name: np.asarray(array) for name, array in input_feed.items()}
@@ -91,8 +101,23 @@ class InferenceSession:
         wanted = known if output_names is None else list(output_names)
         if unknown := [name for name in wanted if name not in known]:
             raise error("E0105", f"the model has no output '{unknown[0]}'; it has {', '.join(known)}")
-        results = dict(zip(known, self._program(feeds).run(feeds), strict=True))
+        program = self._program(feeds)
+        given = None if out is None else self._all_outputs(program, wanted, out)
+        results = dict(zip(known, program.run(feeds, out=given), strict=True))
         return [results[name] for name in wanted]
+
+    @staticmethod
+    def _all_outputs(program: Program, wanted: Sequence[str], out: Sequence[Array]) -> list[Array]:
+        """The arrays for the wanted outputs, and fresh ones for the others."""
+        if len(out) != len(wanted):
+            raise error("E0105", f"{len(wanted)} outputs are wanted, but {len(out)} arrays were given")
+        given = dict(zip(wanted, out, strict=True))
+        if len(given) != len(wanted):
+            raise error("E0105", "an output that has an array of the caller's is wanted twice")
+        return [
+            given[spec.name] if spec.name in given else np.empty(spec.shape, spec.dtype.numpy)
+            for spec in program.outputs
+        ]
 
     def _program(self, feeds: Mapping[str, Array]) -> Program:
         if self._fixed is not None:
@@ -101,9 +126,16 @@ class InferenceSession:
         if missing:
             raise error("E0105", f"input '{missing[0]}' was not given")
         key = tuple(feeds[each.name].shape for each in self._inputs)
-        if key not in self._programs:
-            self._programs[key] = self._compile({name: array.shape for name, array in feeds.items()})
-        return self._programs[key]
+        with self._compiling:
+            if key not in self._programs:
+                self._programs[key] = self._compile({name: array.shape for name, array in feeds.items()})
+            return self._programs[key]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_compiling"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _compiling=threading.Lock())
 
     def _compile(self, shapes: Mapping[str, Sequence[int]]) -> Program:
         return compile_program(Compilation.from_model(self._model, Options(self._target, dict(shapes))))

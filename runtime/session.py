@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,9 +36,20 @@ def load(path: str | Path) -> Program:
     A program whose machine code is in the user's cache has passed the verifier before, and is not verified again.
     """
     from vcc.runtime.binary.reader import load as load_image
+
+    return _program(load_image(path))
+
+
+def loads(data: bytes) -> Program:
+    """The program in the bytes of a .vbin. Raises VccError: E0302 or E0303 if it is not sound."""
+    from vcc.runtime.binary.reader import read_image
+
+    return _program(read_image(data, "the bytes"))
+
+
+def _program(image: Image) -> Program:
     from vcc.runtime.native.start import cached_code
 
-    image = load_image(path)
     code = cached_code(image)
     if code is None or not code.facts.verified:
         from vcc.runtime.isa.verifier import verify_image
@@ -47,12 +59,17 @@ def load(path: str | Path) -> Program:
 
 
 class Program:
-    """A compiled model. `image` must be verified, as `load` and the compiler do; `code` is its machine code."""
+    """A compiled model. `image` must be verified, as `load` and the compiler do; `code` is its machine code.
+
+    Any number of threads may run one program at once: each run has its own memory. A forked child may run it too; a
+    pickle holds the bytes of the .vbin.
+    """
 
     def __init__(self, image: Image, code: ProgramCode | None = None):
         self.image = image
         self._executor = Executor(image)
         self._interpreter: Engine | None = None
+        self._making, self._interpreting = threading.RLock(), threading.Lock()
         self._code = code  # shared by the native programs for any number of threads
         self._native: dict[int, NativeProgram] = {}
         self._default = ""
@@ -76,19 +93,23 @@ class Program:
     ) -> list[Array]:
         """The outputs for a mapping from input names to arrays, or a sequence of arrays in the model's order.
 
-        Inputs are never modified; outputs are fresh arrays unless `out` gives some of the right shapes and dtypes.
+        Inputs are never modified. Outputs are fresh arrays, which no later run touches, unless `out` gives contiguous
+        ones of the right shapes and dtypes, apart from each other; they may share memory with inputs, which are then
+        copied first. `threads` (native engine) is at most the number of CPUs by default. Ctrl-C ends a run soon and
+        leaves the program usable.
         Raises VccError: E0105 for unsuitable arrays, E0202 for an unknown engine, E0401 and E0402 for traps.
         """
         chosen = engine or self.engine
         if chosen == "native":
-            return self._natively(threads or os.cpu_count() or 1).run(feeds, out)
+            return self._natively(threads or usable_cpus()).run(feeds, out)
         if chosen != "interpreter":
             raise error("E0202", f"unknown engine '{engine}'; there are: {', '.join(sorted(ENGINES))}")
-        if self._interpreter is None:
-            from vcc.runtime.interpreter.engine import InterpreterEngine
+        with self._interpreting:  # it keeps a kernel's memories from launch to launch
+            if self._interpreter is None:
+                from vcc.runtime.interpreter.engine import InterpreterEngine
 
-            self._interpreter = InterpreterEngine(self.image)
-        return self._executor.run(feeds, self._interpreter, out)
+                self._interpreter = InterpreterEngine(self.image)
+            return self._executor.run(feeds, self._interpreter, out)
 
     @property
     def engine(self) -> str:
@@ -98,7 +119,7 @@ class Program:
         """
         if not self._default:
             try:
-                self._natively(os.cpu_count() or 1)
+                self._natively(usable_cpus())
                 self._default = "native"
             except (ImportError, VccError) as failure:
                 if isinstance(failure, VccError) and failure.diagnostics[0].code != "E0121":
@@ -133,12 +154,23 @@ class Program:
 
         save(self.image, path)
 
+    def __reduce__(self) -> tuple[Callable[[bytes], Program], tuple[bytes]]:
+        from vcc.runtime.binary.writer import write_image
+
+        return loads, (write_image(self.image),)
+
     def _natively(self, threads: int) -> NativeProgram:
         from vcc.runtime.native.program import NativeProgram
         from vcc.runtime.native.start import program_code
 
-        if self._code is None:
-            self._code = program_code(self.image, verified=True)
-        if threads not in self._native:
-            self._native[threads] = NativeProgram(self.image, threads, self._code)
-        return self._native[threads]
+        with self._making:
+            if self._code is None:
+                self._code = program_code(self.image, verified=True)
+            if threads not in self._native:
+                self._native[threads] = NativeProgram(self.image, threads, self._code)
+            return self._native[threads]
+
+
+def usable_cpus() -> int:
+    """The CPUs that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from vcc.compiler.bench.compare import BLOCKS, Comparison, compare
 from vcc.compiler.bench.engines.registry import engine_named, opponents
 from vcc.compiler.bench.fresh import Fresh, fresh
-from vcc.compiler.bench.machine import cpu_name, usable_cpus
+from vcc.compiler.bench.machine import cpu_name
 from vcc.compiler.bench.subjects import prepare, prepare_binary
 from vcc.compiler.options import Options
 from vcc.runtime.binary.image import Image
 from vcc.runtime.diagnostics import error
+from vcc.runtime.session import usable_cpus
 
 Array = NDArray[Any]
 

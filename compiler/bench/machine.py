@@ -11,7 +11,6 @@ again; that is why a probe takes milliseconds.
 
 from __future__ import annotations
 
-import os
 import platform
 import statistics
 import time
@@ -101,8 +100,3 @@ def cpu_name() -> str:
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     named = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return f"{named[0] if named else platform.processor() or platform.machine()} ({host_cpu().name})"
-
-
-def usable_cpus() -> int:
-    """The CPUs this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

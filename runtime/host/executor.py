@@ -48,7 +48,10 @@ class Executor:
         outputs = bind_outputs(host.outputs, out)
         if out is not None:  # kernels take inputs and outputs to be apart
             inputs = [a.copy() if any(np.may_share_memory(a, o) for o in outputs) else a for a in inputs]
-        arena = self._spare.pop() if self._spare else allocate(host.arena_bytes)
+        try:
+            arena = self._spare.pop()
+        except IndexError:  # more runs at a time than ever before
+            arena = allocate(host.arena_bytes)
         if engine.poisons:
             for memory in (arena, *map(_bytes, outputs)):
                 memory.fill(GARBAGE)

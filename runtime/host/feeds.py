@@ -37,7 +37,8 @@ def bind_inputs(specs: Sequence[TensorSpec], feeds: Feeds) -> list[Array]:
             problems.append(
                 Diagnostic("E0105", f"input '{spec.name}' is {describe(spec)}, but {_described(array)} was given")
             )
-        arrays.append(array if array.flags.c_contiguous else np.ascontiguousarray(array))
+        usable = array.flags.c_contiguous and array.flags.aligned
+        arrays.append(array if usable else np.require(array, requirements=["C", "A"]))
     if problems:
         raise VccError(problems)
     return arrays
@@ -52,8 +53,12 @@ def bind_outputs(specs: Sequence[TensorSpec], out: Sequence[Array] | None) -> li
     for spec, array in zip(specs, out, strict=True):
         if not matches(spec, array):
             raise error("E0105", f"output '{spec.name}' is {describe(spec)}, but the array is {_described(array)}")
-        if not (array.flags.c_contiguous and array.flags.writeable):
-            raise error("E0105", f"the array for output '{spec.name}' is not contiguous and writeable")
+        if not (array.flags.c_contiguous and array.flags.aligned and array.flags.writeable):
+            raise error("E0105", f"the array for output '{spec.name}' is not contiguous, aligned and writeable")
+    for number, (spec, array) in enumerate(zip(specs, out, strict=True)):
+        for other, earlier in zip(specs[:number], out[:number], strict=True):
+            if np.may_share_memory(array, earlier):
+                raise error("E0105", f"the arrays for outputs '{other.name}' and '{spec.name}' share memory")
     return list(out)
 
 

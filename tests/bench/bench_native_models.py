@@ -31,9 +31,10 @@ from vcc.compiler.bench.compare import BLOCKS, Comparison, Opponent, compare
 from vcc.compiler.bench.engines.interface import Engine
 from vcc.compiler.bench.engines.registry import engine_named, opponents
 from vcc.compiler.bench.fresh import Fresh, fresh
-from vcc.compiler.bench.machine import cpu_name, usable_cpus
+from vcc.compiler.bench.machine import cpu_name
 from vcc.compiler.bench.subjects import Prepared, prepare
 from vcc.runtime.diagnostics import VccError
+from vcc.runtime.session import usable_cpus
 
 HEAD = ("model", "threads", "launches", "compile s", "vcc ms", "GFLOP/s", "of peak")
 OPPONENT = ("ms", "ratio", "quartiles", "error")
