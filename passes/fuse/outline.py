@@ -65,11 +65,20 @@ def outline(forming: Forming, group: Group) -> None:
     """Put a group's kernel in the place of its operations."""
     kernel, leaving = build_kernel(forming, group)
     forming.block.insert_op_before(kernel, group.place)
+    _constants_before(kernel, forming.block)
     for value, result in zip(leaving, kernel.results, strict=True):
         value.replace_all_uses_with(result)
     for op in reversed(group.ops):
         op.detach()
         op.erase()
+
+
+def _constants_before(kernel: graph.KernelOp, block: Block) -> None:
+    """Move constants that the kernel reads before it: joined operations may stand behind the place of the kernel."""
+    for op in {value.owner for value in kernel.operands}:
+        if isinstance(op, ConstantOp) and op.parent is block and kernel.is_before_in_block(op):
+            op.detach()
+            block.insert_op_before(op, kernel)
 
 
 def _copy(op: Operation, body: Block, mapping: dict[SSAValue, SSAValue]) -> None:

@@ -11,6 +11,7 @@ from vcc.passes.graph.lower import (
     convolution,
     einsum,
     elementwise,
+    grid_sample,
     indexed,
     integer_products,
     logic,
@@ -26,7 +27,9 @@ from vcc.passes.graph.lower import (
     reduction,
     resize,
     softmax,
+    spectral,
     transposed_convolution,
+    trigonometric,
 )
 from vcc.passes.graph.lower.node import Node
 from vcc.passes.graph.lower.registry import Lowering, all_lowerings, describe, find_lowering
@@ -35,9 +38,11 @@ from vcc.passes.graph.lower.registry import Lowering, all_lowerings, describe, f
 FAMILIES = (
     elementwise,
     activation,
+    trigonometric,
     logic,
     reduction,
     softmax,
+    spectral,
     normalization,
     matmul,
     convolution,
@@ -46,6 +51,7 @@ FAMILIES = (
     transposed_convolution,
     pooling,
     resize,
+    grid_sample,
     movement,
     parts,
     indexed,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from xdsl.ir import SSAValue
 
+from vcc.dialects.graph import ExpandOp
 from vcc.dialects.graph.base import is_float
 from vcc.passes.graph.lower.constraints import float_tensors, integer_tensors, number_tensors, signed_or_float
 from vcc.passes.graph.lower.node import Node
@@ -74,11 +75,26 @@ def lower_mod(node: Node) -> SSAValue:
     return node.binary("fmod" if node.int("fmod", 0) else "mod", node.required(0), node.required(1))
 
 
-@lowers("Pow", needs=[float_tensors])
+#: Higher powers of integers by repeated products would be slower than a host call.
+_HIGHEST_POWER = 16
+
+
+def float_or_small_power(node: Node) -> bool:
+    """The first input must be a float tensor, or an integer one with a constant exponent from 0 to 16."""
+    if is_float(node.element):
+        return True
+    exponent = node.constant(1)
+    return exponent is not None and exponent.size == 1 and float(exponent.flat[0]) in range(_HIGHEST_POWER + 1)
+
+
+@lowers("Pow", needs=[number_tensors, float_or_small_power])
 def lower_pow(node: Node) -> SSAValue:
     """Squares and square roots by a constant exponent; other powers in the base's dtype."""
     x, exponent = node.required(0), node.required(1)
     constant = node.constant(1)
+    if not is_float(node.element):
+        assert constant is not None
+        return _integer_power(node, x, int(constant.flat[0]))
     if constant is not None and constant.size == 1 and constant.ndim <= len(node.shape(0)):
         match float(constant.reshape(())):
             case 1.0:
@@ -92,6 +108,41 @@ def lower_pow(node: Node) -> SSAValue:
             case _:
                 pass
     return node.binary("pow", x, node.cast(exponent, node.element))
+
+
+def _integer_power(node: Node, x: SSAValue, exponent: int) -> SSAValue:
+    """x to a whole power by squaring, in the shape that inference found."""
+    result = node.emit(ExpandOp(node.scalar(1), node.result_shape(0)))
+    while exponent:
+        if exponent & 1:
+            result = node.binary("mul", result, x)
+        exponent >>= 1
+        x = node.binary("mul", x, x) if exponent else x
+    return result
+
+
+def shifts_by_constant(node: Node) -> bool:
+    """The shift must be constant and not negative."""
+    shift = node.constant(1)
+    return shift is not None and bool((shift >= 0).all())
+
+
+@lowers("BitShift", needs=[integer_tensors, shifts_by_constant])
+def lower_bit_shift(node: Node) -> SSAValue:
+    """A product with, or a division by, a power of two; zero (or minus one) where all bits leave."""
+    shift, dtype = node.constant(1), node.dtype(0)
+    assert shift is not None
+    bits, left = shift.astype(np.int64), node.string("direction", "LEFT") == "LEFT"
+    # The sign bit is a factor of products, which wrap around, but no divisor.
+    stays = bits < dtype.itemsize * 8 - (dtype.kind == "i" and not left)
+    power = node.array(np.where(stays, np.left_shift(1, np.minimum(bits, 63)), 1).astype(dtype))
+    x = node.x
+    negative = node.compare("lt", x, node.scalar(0)) if dtype.kind == "i" and not left else None
+    if negative is not None:
+        x = node.select(negative, node.binary("sub", node.scalar(-1), x), x)
+    shifted = node.binary("mul" if left else "div", x, power)
+    shifted = shifted if stays.all() else node.select(node.array(stays), shifted, node.scalar(0))
+    return shifted if negative is None else node.select(negative, node.binary("sub", node.scalar(-1), shifted), shifted)
 
 
 def float_mean(node: Node) -> bool:

@@ -48,7 +48,7 @@ def lower_gather(node: Node) -> SSAValue:
     starts, sizes, steps = [0] * len(shape), list(shape), [1] * len(shape)
     starts[axis], steps[axis] = spaced
     sizes[axis] = prod(node.shape(1))
-    return node.reshape(node.slice(node.x, starts, sizes, steps), node.result_type(0).get_shape())
+    return node.reshape(node.slice(node.x, starts, sizes, steps), node.result_shape(0))
 
 
 @lowers("GatherElements")
@@ -71,7 +71,7 @@ def lower_gather_nd(node: Node) -> SSAValue:
     end = batch + indices[-1]
     places = _positions(node, shape[:end], batch)
     rows = node.reshape(node.x, (prod(shape[:end]), *shape[end:]))
-    return node.reshape(node.emit(graph.GatherOp(rows, places, 0)), node.result_type(0).get_shape())
+    return node.reshape(node.emit(graph.GatherOp(rows, places, 0)), node.result_shape(0))
 
 
 @lowers("ScatterND", needs=[replaces_or_adds])
@@ -83,6 +83,19 @@ def lower_scatter_nd(node: Node) -> SSAValue:
     rows = node.reshape(node.x, (prod(shape[:end]), *shape[end:]))
     updates = node.reshape(node.required(2), (prod(indices[:-1]), *shape[end:]))
     return node.reshape(node.emit(graph.ScatterOp(rows, places, updates, 0, add=_adds(node))), shape)
+
+
+@lowers("ReverseSequence")
+def lower_reverse_sequence(node: Node) -> SSAValue:
+    """A gather whose positions count down from the end of each sequence, and go on upwards behind it."""
+    batch, time, shape = node.int("batch_axis", 1), node.int("time_axis", 0), node.shape(0)
+    lengths = node.cast(node.required(1), i64)
+    lengths = node.reshape(lengths, [size if axis == batch else 1 for axis, size in enumerate(shape)])
+    ramp = np.arange(shape[time]).reshape([-1 if axis == time else 1 for axis in range(len(shape))])
+    steps = node.array(ramp)
+    back = node.binary("sub", node.binary("sub", lengths, node.scalar(1, lengths)), steps)
+    places = node.select(node.compare("lt", steps, lengths), back, steps)
+    return node.emit(graph.GatherElementsOp(node.x, node.emit(graph.ExpandOp(places, shape)), time))
 
 
 def _positions(node: Node, sizes: Sequence[int], batch: int) -> SSAValue:

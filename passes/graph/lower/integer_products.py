@@ -186,7 +186,7 @@ def _padded(node: Node, value: SSAValue, zero: SSAValue, pads: Sequence[int]) ->
 def lower_matmul_integer(node: Node) -> SSAValue:
     """A matrix product in i32."""
     result = matrix_sums(node, _operand(node, 0, 2), _operand(node, 1, 3))
-    return node.reshape(result, node.result_type(0).get_shape())
+    return node.reshape(result, node.result_shape(0))
 
 
 @lowers("ConvInteger", needs=[multiplies_bytes, _bytes(0, 1), spatial_axes, short_sums, one_zero_of_x])
@@ -214,7 +214,7 @@ def lower_qlinear_matmul(node: Node) -> SSAValue:
         scale_a = node.reshape(scale_a, (*shape_of(scale_a), 1))
     scales = [node.reshape(s, ()) if prod(shape_of(s)) == 1 else s for s in (scale_a, scale_b, scale_y)]
     result = _requantised(node, total, scales, node.input(7))
-    return node.reshape(result, node.result_type(0).get_shape())
+    return node.reshape(result, node.result_shape(0))
 
 
 @lowers(

@@ -20,7 +20,7 @@ def lower_matmul(node: Node) -> SSAValue:
         a = node.reshape(a, (1, *shape_of(a)))
     if len(shape_of(b)) == 1:
         b = node.reshape(b, (*shape_of(b), 1))
-    return node.reshape(node.emit(graph.MatmulOp(a, b)), node.result_type(0).get_shape())
+    return node.reshape(node.emit(graph.MatmulOp(a, b)), node.result_shape(0))
 
 
 @lowers("Gemm", needs=[float_tensors, machine_multiplies])

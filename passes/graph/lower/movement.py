@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 from xdsl.ir import SSAValue
 
 from vcc.dialects import graph
 from vcc.dialects.graph import shape_of
-from vcc.passes.graph.lower.constraints import one_output
+from vcc.dialects.weights import numpy_dtype_of
 from vcc.passes.graph.lower.node import Node
 from vcc.passes.graph.lower.registry import lowers
 
@@ -23,7 +24,7 @@ def lower_transpose(node: Node) -> SSAValue:
 @lowers("Reshape", "Flatten", "Squeeze", "Unsqueeze")
 def lower_reshape(node: Node) -> SSAValue:
     """The elements in the shape that inference found."""
-    return node.reshape(node.x, node.result_type(0).get_shape())
+    return node.reshape(node.x, node.result_shape(0))
 
 
 @lowers("Identity")
@@ -38,16 +39,19 @@ def inference_mode(node: Node) -> bool:
     return node.version < 12 or node.input(2) is None or (mode is not None and not mode.any())
 
 
-@lowers("Dropout", needs=[one_output, inference_mode])
-def lower_dropout(node: Node) -> SSAValue:
-    """In inference the operand itself."""
-    return node.x
+@lowers("Dropout", needs=[inference_mode])
+def lower_dropout(node: Node) -> Sequence[SSAValue]:
+    """In inference the operand itself, of which the mask keeps all."""
+    if len(node.outputs) == 1 or not node.op.results[1].uses:
+        return [node.x]
+    true = node.array(np.ones((), numpy_dtype_of(node.result_type(1).element_type)))
+    return [node.x, node.emit(graph.ExpandOp(true, node.shape(0)))]
 
 
 @lowers("Expand")
 def lower_expand(node: Node) -> SSAValue:
     """The operand broadcast to the shape that inference found."""
-    return node.emit(graph.ExpandOp(node.x, node.result_type(0).get_shape()))
+    return node.emit(graph.ExpandOp(node.x, node.result_shape(0)))
 
 
 @lowers("Concat")
@@ -64,7 +68,7 @@ def lower_split(node: Node) -> Sequence[SSAValue]:
     parts: list[SSAValue] = []
     start = 0
     for index in range(len(node.outputs)):
-        size = node.result_type(index).get_shape()[axis]
+        size = node.result_shape(index)[axis]
         starts = [start if i == axis else 0 for i in range(len(shape))]
         parts.append(node.slice(node.x, starts, [*shape[:axis], size, *shape[axis + 1 :]]))
         start += size
@@ -74,7 +78,7 @@ def lower_split(node: Node) -> Sequence[SSAValue]:
 @lowers("Tile", since=6)
 def lower_tile(node: Node) -> SSAValue:
     """Copies along new axes of size one, which then merge with the old ones."""
-    return node.repeat(node.x, node.result_type(0).get_shape(), whole=True)
+    return node.repeat(node.x, node.result_shape(0), whole=True)
 
 
 @lowers("DepthToSpace")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from xdsl.context import Context
 from xdsl.ir import Attribute, Operation, SSAValue
+from xdsl.utils.exceptions import VerifyException
 
 from vcc.dialects import graph
 from vcc.dialects.graph import Tensor, shape_of, tensor_of
@@ -74,6 +75,13 @@ class Node:
     def result_type(self, position: int) -> Tensor:
         """The type that shape inference found for an output."""
         return tensor_of(self.op.results[position])
+
+    def result_shape(self, position: int) -> tuple[int, ...]:
+        """The shape that shape inference found for an output. Raises VerifyException where it is not known."""
+        type = self.result_type(position)
+        if not type.has_static_shape():
+            raise VerifyException("the shape of an output is not known")
+        return type.get_shape()
 
     def int(self, name: str, default: int) -> int:
         """An integer attribute."""

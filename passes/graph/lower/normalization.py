@@ -9,7 +9,7 @@ import numpy as np
 from xdsl.ir import SSAValue
 
 from vcc.dialects import graph
-from vcc.dialects.graph import shape_of, window_of
+from vcc.dialects.graph import shape_of, tensor_of, window_of
 from vcc.passes.graph.lower.constraints import attribute_is, float_tensors, one_output
 from vcc.passes.graph.lower.node import Node
 from vcc.passes.graph.lower.reduction import p_norm
@@ -86,16 +86,35 @@ def lower_group_normalization(node: Node) -> SSAValue:
     return node.binary("add", node.binary("mul", y, per_channel(node, scale)), per_channel(node, bias))
 
 
-@lowers("LayerNormalization", needs=[float_tensors, one_output, same_dtypes])
-def lower_layer_normalization(node: Node) -> SSAValue:
-    """Over the axes from `axis` on; scale and bias that broadcast within them are applied as elementwise steps."""
+def statistics_in_own_dtype(node: Node) -> bool:
+    """The mean and the deviation, where they are used, must have the dtype of the input."""
+    return all(not r.uses or tensor_of(r).element_type == node.element for r in node.op.results[1:])
+
+
+@lowers("LayerNormalization", needs=[float_tensors, statistics_in_own_dtype, same_dtypes])
+def lower_layer_normalization(node: Node) -> Sequence[SSAValue]:
+    """Over the axes from `axis` on; scale and bias that broadcast within them are applied as elementwise steps.
+
+    The statistics, where something uses them, are computed once more.
+    """
     axis, epsilon = node.axis(node.int("axis", -1)), node.float("epsilon", 1e-5)
     normalised, scale, bias = node.shape(0)[axis:], node.required(1), node.input(2)
+    axes = range(axis, len(node.shape(0)))
+    statistics = _statistics(node, axes, epsilon) if any(r.uses for r in node.op.results[1:]) else []
     if shape_of(scale) == normalised and (bias is None or shape_of(bias) == normalised):
-        return node.emit(graph.LayerNormOp(node.x, scale, bias, axis=axis, epsilon=epsilon))
-    y = standardised(node, node.x, range(axis, len(node.shape(0))), epsilon)
+        return [node.emit(graph.LayerNormOp(node.x, scale, bias, axis=axis, epsilon=epsilon)), *statistics]
+    y = standardised(node, node.x, axes, epsilon)
     y = node.binary("mul", y, scale)
-    return y if bias is None else node.binary("add", y, bias)
+    return [y if bias is None else node.binary("add", y, bias), *statistics]
+
+
+def _statistics(node: Node, axes: Sequence[int], epsilon: float) -> list[SSAValue]:
+    """The mean and one over the standard deviation, as far as the node has results for them."""
+    mean = node.mean(node.x, axes)
+    centred = node.binary("sub", node.x, mean)
+    variance = node.mean(node.binary("mul", centred, centred), axes)
+    found = [mean, node.unary("rsqrt", node.binary("add", variance, node.scalar(epsilon)))]
+    return found[: len(node.outputs) - 1]
 
 
 @lowers("RMSNormalization", needs=[float_tensors, same_dtypes])

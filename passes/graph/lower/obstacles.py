@@ -21,7 +21,7 @@ from vcc.dialects.weights import numpy_dtype_of
 from vcc.passes.graph.lower.host import host_runs
 from vcc.runtime.diagnostics import Diagnostic, VccError
 
-_BIND = "give the sizes of the inputs with --shape NAME=SIZES"
+_CUT = "vcc plans memory before it sees data: end the model before this node, and do the rest outside"
 
 
 def diagnostic(code: str, message: str, op: NodeOp, help: str = "") -> Diagnostic:
@@ -68,8 +68,8 @@ def unsupported(op: NodeOp) -> Diagnostic | None:
 
 
 def unknown_shape(op: NodeOp) -> Diagnostic:
-    """The node is the first whose output has no static shape."""
-    return diagnostic("E0104", "the shape of an output depends on data or on an input without a size", op, _BIND)
+    """The node is the first whose output has no static shape, although its operands have one."""
+    return diagnostic("E0104", "the shape of an output depends on data", op, _CUT)
 
 
 def unreachable_on_host(op: NodeOp, reason: str) -> Diagnostic | None:

@@ -14,7 +14,7 @@ from vcc.passes.graph.lower.windows import resolved_window
 
 def _window(node: Node) -> Window:
     kernel = node.ints("kernel_shape") or []
-    return resolved_window(node, tuple(kernel), node.result_type(0).get_shape()[2:])
+    return resolved_window(node, tuple(kernel), node.result_shape(0)[2:])
 
 
 @lowers("MaxPool", needs=[number_tensors, spatial_axes, one_output])
@@ -28,3 +28,16 @@ def lower_average_pool(node: Node) -> SSAValue:
     """The mean of each window; padding counts with `count_include_pad` alone."""
     counted = bool(node.int("count_include_pad", 0))
     return node.emit(graph.PoolOp("average", node.x, _window(node), count_include_pad=counted))
+
+
+@lowers("LpPool", since=2, needs=[float_tensors, spatial_axes])
+def lower_lp_pool(node: Node) -> SSAValue:
+    """(sum of |x|^p over each window)^(1/p)."""
+    p, size = node.int("p", 2), node.unary("abs", node.x)
+    powers = size
+    if p != 1:
+        powers = node.binary("mul", size, size) if p == 2 else node.binary("pow", size, node.scalar(p))
+    total = node.emit(graph.PoolOp("add", powers, _window(node)))
+    if p == 1:
+        return total
+    return node.unary("sqrt", total) if p == 2 else node.binary("pow", total, node.scalar(1 / p))

@@ -18,7 +18,7 @@ from vcc.passes.graph.lower.registry import lowers
 def lower_one_hot(node: Node) -> SSAValue:
     """The on value where the position along the new axis is the index; negative indices count from the end."""
     indices, values = node.cast(node.x, i64), node.required(2)
-    result = node.result_type(0).get_shape()
+    result = node.result_shape(0)
     axis = node.axis(node.int("axis", -1), len(result))
     depth = result[axis]
     below = node.compare("lt", indices, node.scalar(0, indices))
@@ -51,7 +51,7 @@ def lower_eye_like(node: Node) -> SSAValue:
 @lowers("Range")
 def lower_range(node: Node) -> SSAValue:
     """The start, and each position times the step."""
-    (size,) = node.result_type(0).get_shape()
+    (size,) = node.result_shape(0)
     ramp = node.array(np.arange(size).astype(node.dtype(0)))
     start, step = (node.reshape(node.required(i), ()) for i in (0, 2))
     return node.binary("add", start, node.binary("mul", ramp, step))

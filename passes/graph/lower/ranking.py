@@ -34,14 +34,14 @@ def lower_arg(node: Node) -> SSAValue:
 
 def few(node: Node) -> bool:
     """At most 4096 elements of an axis can be ranked."""
-    return node.result_type(0).get_shape()[node.axis(node.int("axis", -1))] <= MOST
+    return node.result_shape(0)[node.axis(node.int("axis", -1))] <= MOST
 
 
 @lowers("TopK", needs=[number_tensors, constant("K", 1), few])
 def lower_topk(node: Node) -> Sequence[SSAValue | None]:
     """The positions, and the values that a gather finds there."""
     axis = node.axis(node.int("axis", -1))
-    k = node.result_type(0).get_shape()[axis]
+    k = node.result_shape(0)[axis]
     places = node.emit(graph.TopKOp(node.x, axis, k, largest=bool(node.int("largest", 1))))
     return [node.emit(graph.GatherElementsOp(node.x, places, axis)), places]
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from xdsl.dialects.builtin import IntegerType, Signedness
 from xdsl.ir import SSAValue
 
 from vcc.dialects.graph import shape_of
+from vcc.dialects.graph.base import is_bool
 from vcc.passes.graph.lower.constraints import constant, float_tensors, number_tensors, spatial_axes
 from vcc.passes.graph.lower.node import Node
 from vcc.passes.graph.lower.registry import lowers
 
 _PLAIN = {"ReduceSum": "add", "ReduceMax": "max", "ReduceMin": "min", "ReduceProd": "mul"}
 _CONSTANT_AXES = constant("The axes", 1)
+_BYTE = IntegerType(8, Signedness.UNSIGNED)
 
 
 def axes_of(node: Node) -> list[int] | None:
@@ -27,10 +30,17 @@ def _reduce(node: Node, fn: str, x: SSAValue) -> SSAValue:
     return x if axes is None else node.reduce(fn, x, axes, keepdims=bool(node.int("keepdims", 1)))
 
 
-@lowers(*_PLAIN, needs=[number_tensors, _CONSTANT_AXES])
+def numbers_or_truths(node: Node) -> bool:
+    """The first input must be a tensor of floats or integers, or for the extremes of bools."""
+    return number_tensors(node) or (is_bool(node.element) and node.op_type in ("ReduceMax", "ReduceMin"))
+
+
+@lowers(*_PLAIN, needs=[numbers_or_truths, _CONSTANT_AXES])
 def lower_reduce(node: Node) -> SSAValue:
-    """One reduction."""
-    return _reduce(node, _PLAIN[node.op_type], node.x)
+    """One reduction; of truth values as bytes."""
+    if not is_bool(node.element):
+        return _reduce(node, _PLAIN[node.op_type], node.x)
+    return node.cast(_reduce(node, _PLAIN[node.op_type], node.cast(node.x, _BYTE)), node.element)
 
 
 @lowers("ReduceMean", needs=[float_tensors, _CONSTANT_AXES])
@@ -73,7 +83,7 @@ def lower_reduce_log_sum_exp(node: Node) -> SSAValue:
     top = node.reduce("max", node.x, axes)
     total = node.reduce("add", node.unary("exp", node.binary("sub", node.x, top)), axes)
     result = node.binary("add", node.unary("log", total), top)
-    return node.reshape(result, node.result_type(0).get_shape())
+    return node.reshape(result, node.result_shape(0))
 
 
 @lowers("GlobalAveragePool", needs=[float_tensors, spatial_axes])

@@ -61,7 +61,7 @@ def known_scales(node: Node) -> bool:
 
 def scales_of(node: Node) -> list[float]:
     """The factor of each axis: constant scales, or output sizes over input sizes."""
-    shape, result = node.shape(0), node.result_type(0).get_shape()
+    shape, result = node.shape(0), node.result_shape(0)
     axes = node.ints("axes") or list(range(len(shape)))
     array = node.constant(scales_input(node))
     attribute = node.op.attribute("scales")  # Upsample in its first version
@@ -76,7 +76,7 @@ def scales_of(node: Node) -> list[float]:
 def lower_resize(node: Node) -> SSAValue:
     """Every axis on its own, those that shrink first."""
     method, scales = method_of(node), scales_of(node)
-    shape, result = node.shape(0), node.result_type(0).get_shape()
+    shape, result = node.shape(0), node.result_shape(0)
     x = node.x
     for axis in sorted(range(len(shape)), key=lambda axis: result[axis] / max(1, shape[axis])):
         if shape[axis] and (result[axis] != shape[axis] or scales[axis] != 1):

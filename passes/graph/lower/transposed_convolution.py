@@ -19,9 +19,13 @@ from vcc.passes.graph.lower.registry import lowers
 Array: TypeAlias = np.ndarray[Any, Any]
 
 
-def undilated(node: Node) -> bool:
-    """The kernel must not be dilated."""
-    return all(d == 1 for d in node.ints("dilations") or [])
+def spread(w: Array, dilations: Sequence[int]) -> Array:
+    """The filters with zeros between their taps, so that they need no dilation."""
+    if all(d == 1 for d in dilations):
+        return w
+    whole = np.zeros((*w.shape[:2], *((k - 1) * d + 1 for k, d in zip(w.shape[2:], dilations, strict=True))), w.dtype)
+    whole[(..., *(slice(None, None, d) for d in dilations))] = w
+    return whole
 
 
 def phase_weights(w: Array, strides: Sequence[int], group: int) -> Array:
@@ -40,9 +44,9 @@ def phase_weights(w: Array, strides: Sequence[int], group: int) -> Array:
     return np.ascontiguousarray(ordered.reshape(group * w.shape[1] * prod(strides), w.shape[0] // group, *taps))
 
 
-def begin_pads(node: Node, strides: Sequence[int], output: tuple[int, ...]) -> list[int]:
-    """How much of the full result is cut off at the begin of each spatial axis."""
-    kernel, rank = node.shape(1)[2:], len(strides)
+def begin_pads(node: Node, kernel: Sequence[int], strides: Sequence[int], output: tuple[int, ...]) -> list[int]:
+    """How much of the full result is cut off at the begin of each spatial axis; `kernel` counts the zeros within."""
+    rank = len(strides)
     auto_pad = node.string("auto_pad", "NOTSET")
     if auto_pad in ("NOTSET", "VALID") and node.ints("output_shape") is None:
         return (node.ints("pads") or [0] * rank)[:rank] if auto_pad == "NOTSET" else [0] * rank
@@ -56,32 +60,58 @@ def begin_pads(node: Node, strides: Sequence[int], output: tuple[int, ...]) -> l
 
 @lowers(
     "ConvTranspose",
-    needs=[float_tensors, spatial_axes, machine_multiplies, constant("The weights and the bias", 1, 2), undilated],
+    needs=[float_tensors, spatial_axes, machine_multiplies, constant("The weights", 1)],
 )
 def lower_conv_transpose(node: Node) -> SSAValue:
     """A convolution with the filters of all phases, whose channels then become positions, and a slice."""
     weights = node.constant(1)
     assert weights is not None
     rank = weights.ndim - 2
+    weights = spread(weights, node.ints("dilations") or [1] * rank)
     strides = node.ints("strides") or [1] * rank
-    group = node.int("group", 1)
+    whole = overlap_added(node, node.x, weights, strides, node.int("group", 1))
+    cut = _cut(node, whole, begin_pads(node, weights.shape[2:], strides, node.result_shape(0)[2:]))
+    bias = node.input(2)
+    return cut if bias is None else node.binary("add", cut, node.reshape(bias, (*shape_of(bias), *(1,) * rank)))
+
+
+def overlap_added(node: Node, x: SSAValue, weights: Array, strides: Sequence[int], group: int) -> SSAValue:
+    """The whole transposed convolution and perhaps a few positions of zeros behind it, as [N, M, spatial...]."""
+    rank = weights.ndim - 2
     filters = phase_weights(weights, strides, group)
     reach = [taps - 1 for taps in filters.shape[2:]]
-    phases = node.emit(graph.ConvOp(node.x, node.array(filters), pads=reach * 2, group=group))
+    phases = node.emit(graph.ConvOp(x, node.array(filters), pads=reach * 2, group=group))
     batch, _, *sizes = shape_of(phases)
     channels = weights.shape[1] * group
     split = node.reshape(phases, (batch, channels, *strides, *sizes))
     order = [axis for i in range(rank) for axis in (2 + rank + i, 2 + i)]
     shuffled = node.transpose(split, (0, 1, *order))
-    whole = node.reshape(shuffled, (batch, channels, *(q * s for q, s in zip(sizes, strides, strict=True))))
-    cut = _cut(node, whole, begin_pads(node, strides, node.result_type(0).get_shape()[2:]))
-    bias = node.constant(2)
-    return cut if bias is None else node.binary("add", cut, node.array(bias.reshape(-1, *(1,) * rank)))
+    return node.reshape(shuffled, (batch, channels, *(q * s for q, s in zip(sizes, strides, strict=True))))
+
+
+@lowers("Col2Im", needs=[float_tensors, machine_multiplies, constant("The block's shape", 2)])
+def lower_col2im(node: Node) -> SSAValue:
+    """A transposed convolution that puts every row of a column at the place of its tap."""
+    block = node.constant(2)
+    assert block is not None
+    kernel = [int(size) for size in block]
+    rank, taps = len(kernel), int(np.prod(block))
+    ones = [1] * rank
+    strides, dilations = node.ints("strides") or ones, node.ints("dilations") or ones
+    batch, rows, _ = node.shape(0)
+    channels, image = rows // taps, node.result_shape(0)[2:]
+    pads = node.ints("pads") or [0] * (2 * rank)
+    extents = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
+    blocks = [(size + pads[i] + pads[i + rank] - extents[i]) // strides[i] + 1 for i, size in enumerate(image)]
+    places = np.tile(np.eye(taps, dtype=node.dtype(0)).reshape(taps, 1, *kernel), (channels, 1, *ones))
+    x = node.reshape(node.x, (batch, rows, *blocks))
+    whole = overlap_added(node, x, spread(places, dilations), strides, channels)
+    return _cut(node, whole, pads[:rank])
 
 
 def _cut(node: Node, whole: SSAValue, begins: Sequence[int]) -> SSAValue:
     """The part of the full result that is the output, with zeros where `output_padding` reaches behind it."""
-    shape, output = shape_of(whole), node.result_type(0).get_shape()
+    shape, output = shape_of(whole), node.result_shape(0)
     starts = [0, 0, *begins]
     sizes = [min(out, size - start) for out, size, start in zip(output, shape, starts, strict=True)]
     part = node.slice(whole, starts, sizes)
