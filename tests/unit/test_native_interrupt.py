@@ -1,0 +1,156 @@
+"""Ctrl-C, forks, several threads: a native program is never left broken, and never runs two at once on one memory."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+from vcc.runtime.binary.image import Image
+from vcc.runtime.isa.assembler import parse_kernel_text
+from vcc.runtime.isa.dtypes import BY_NAME
+from vcc.runtime.isa.host import HostProgram, Launch, Ref, Space, TensorSpec
+from vcc.runtime.native.gang import SHORT, Gang
+from vcc.runtime.native.program import NativeProgram
+
+N, ROWS = 1024, 64
+F32 = BY_NAME["f32"]
+#: Adds 1 to every element %n times: a kernel that takes as long as it is told to.
+ADD = (
+    f"kernel add(x: gm f32[{N * ROWS}] in, y: gm f32[{N * ROWS}] out, n: i64 0..1000000000) {{ buf t: ub f32[{N}] @0\n"
+    f"forall %r = 0..{ROWS} {{ load {{i:{N}}} t(1), x[{N}*%r](1)\n"
+    f"loop %k = 0..%n {{ add {{i:{N}}} t(1), t(1), 1.0 }}\n"
+    f"store {{i:{N}}} y[{N}*%r](1), t(1) }} }}"
+)
+SPECS = (TensorSpec("x", F32, (N * ROWS,)),), (TensorSpec("y", F32, (N * ROWS,)),)
+X = np.zeros(N * ROWS, np.float32)
+
+
+def adding(*counts: int) -> Image:
+    """A program of a launch for each count; its result is their sum."""
+    places = [Ref(Space.INPUT), *(Ref(Space.ARENA, 0, 4 * N * ROWS * (i % 2)) for i in range(len(counts) - 1))]
+    places.append(Ref(Space.OUTPUT))
+    steps = tuple(Launch("add", (places[i], places[i + 1], n)) for i, n in enumerate(counts))
+    return Image(parse_kernel_text(ADD), HostProgram(*SPECS, steps, arena_bytes=8 * N * ROWS))
+
+
+@contextmanager
+def interrupt_after(seconds: float) -> Generator[None]:
+    """SIGINT to this process so long from now."""
+    timer = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("counts", [(50_000,) * 60, (3_000_000,)], ids=["many launches", "one launch"])
+def test_ctrl_c_ends_a_long_run_soon_and_leaves_the_program_usable(threads: int, counts: tuple[int, ...]) -> None:
+    program = NativeProgram(adding(*counts), threads)
+    out = np.zeros(N * ROWS, np.float32)
+    for _ in range(2):
+        began = time.perf_counter()
+        with interrupt_after(0.2), pytest.raises(KeyboardInterrupt):
+            program.run([X], [out])
+        assert time.perf_counter() - began < 1.5  # the whole would take many seconds
+        before = out.copy()
+        time.sleep(0.05)
+        np.testing.assert_array_equal(out, before)  # nothing goes on behind the caller's back
+    short = NativeProgram(adding(3, 4), threads)
+    np.testing.assert_array_equal(short.run([X])[0], X + 7)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_a_program_runs_again_after_interrupts_at_any_moment(threads: int) -> None:
+    program = NativeProgram(adding(20, 30, 40), threads)
+    program.run([X])
+    interrupted = 0
+    for number in range(60):
+        try:
+            with interrupt_after(number * 2e-5):
+                for _ in range(20):
+                    program.run([X])
+                time.sleep(0.02)
+        except KeyboardInterrupt:
+            interrupted += 1
+        np.testing.assert_array_equal(program.run([X])[0], X + 90)
+    assert interrupted > 30
+
+
+def test_one_program_in_several_threads_with_interrupts() -> None:
+    program, failures = NativeProgram(adding(5, 6), 2), list[str]()
+
+    def work(seed: int) -> None:
+        x = np.full(N * ROWS, seed, np.float32)
+        for _ in range(30):
+            if not (program.run([x])[0] == seed + 11).all():
+                failures.append("wrong")
+
+    workers = [threading.Thread(target=work, args=(i,)) for i in range(3)]
+    for worker in workers:
+        worker.start()
+    while any(worker.is_alive() for worker in workers):
+        try:
+            with interrupt_after(0.002):
+                program.run([X])
+                time.sleep(0.01)
+        except KeyboardInterrupt:
+            pass
+    assert not failures
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_child_has_threads_of_its_own(threads: int) -> None:
+    program = NativeProgram(adding(5, 6), threads)
+    program.run([X])
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            signal.alarm(20)
+            status = 0 if (program.run([X])[0] == 11).all() else 2
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    np.testing.assert_array_equal(program.run([X])[0], X + 11)
+
+
+def test_short_calls_are_made_by_the_caller_and_long_ones_by_another_thread() -> None:
+    gang, seen = Gang(1), list[threading.Thread]()
+
+    def part(number: int) -> int:
+        seen.append(threading.current_thread())
+        return 7 + number
+
+    assert gang.call(part, 1, lambda: None, SHORT / 2) == 7
+    assert gang.call(part, 1, lambda: None, float("inf")) == 7
+    worker = threading.Thread(target=lambda: gang.call(part, 1, lambda: None, float("inf")))
+    worker.start()
+    worker.join()
+    main = threading.main_thread()
+    assert seen[0] is main and seen[1] not in (main, worker) and seen[2] is worker
+
+
+def test_a_failing_part_stops_the_others() -> None:
+    gang, stopped = Gang(2), threading.Event()
+
+    def part(number: int) -> int:
+        if number == 0:
+            raise ValueError("broken")
+        assert stopped.wait(10)
+        return 0
+
+    with pytest.raises(ValueError, match="broken"):
+        gang.call(part, 2, stopped.set, 0.0)
+    assert gang.call(lambda number: number, 2, stopped.set, 0.0) == 0
