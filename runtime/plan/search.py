@@ -1,9 +1,10 @@
 """The search for a good placement.
 
 Finding the smallest arena is NP-hard. The program is first divided where no buffer lives on, and the parts are placed
-one by one: by a portfolio of greedy placements, which reaches the bound for most models; then by hill climbs over the
-orders of placement; then by an exact search for a placement at the bound and, if there is none, above it. All of it is
-measured in placements and moves, not in seconds, so that equal problems have equal solutions everywhere.
+one by one: by a portfolio of greedy placements, which reaches the bound for most models; then by a search for packings
+without waste, where memory is full most of the time; then by hill climbs over the orders of placement; then by an exact
+search for a placement at the bound and, if there is none, above it. All of it is measured in placements and moves, not
+in seconds, so that equal problems have equal solutions everywhere.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 
 from vcc.runtime.plan.exact import fit_within
 from vcc.runtime.plan.first_fit import first_fit
+from vcc.runtime.plan.full_memory import fill_memory
 from vcc.runtime.plan.problem import Ints, Problem, make_problem
 from vcc.runtime.plan.skyline import skyline_fit
 from vcc.runtime.plan.squeaky import squeaky_placement
@@ -24,6 +26,8 @@ _MIN_PLACEMENTS = 24
 _MAX_PLACEMENTS = 200
 #: Moves of a first exact search, before the climbs: it finds the easy ones among the perfect packings.
 _FIRST_LOOK = 5_000
+#: So many moves of the exact search are worth one exchange of the search for packings without waste.
+_MOVES_PER_EXCHANGE = 2
 #: The exact search gets its whole effort only if at least this part of the bound can be won.
 _WHOLE_GAIN = 0.1
 #: The part of its effort that it spends at the bound; the rest goes to capacities above it.
@@ -65,6 +69,8 @@ def _search(problem: Problem, target: int, effort: int) -> Ints:
     if _peak(problem, best) <= target:
         return best
     small = len(problem.sizes) <= _LARGEST
+    if small and (full := fill_memory(problem, target, effort // _MOVES_PER_EXCHANGE)) is not None:
+        return full
     if small and (found := fit_within(problem, target, min(effort, _FIRST_LOOK))[0]) is not None:
         return np.array(found, np.int64)
     best = _climb(problem, best, target)
