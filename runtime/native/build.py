@@ -13,7 +13,7 @@ from vcc.runtime.native.emit import Cpu
 from vcc.runtime.native.link import Linked, link
 from vcc.runtime.native.llvm import Jitted, object_code
 from vcc.runtime.native.mapping import Mapping, can_map
-from vcc.runtime.native.segments import Segment, entry, segments, symbol
+from vcc.runtime.native.segments import Segment, entry, in_place, segments, symbol
 from vcc.runtime.native.translate import Translator
 
 
@@ -25,10 +25,10 @@ def build(image: Image, cpu: Cpu, verified: bool) -> tuple[Facts, Linked | None,
     used = {step.kernel for step in image.host.steps if isinstance(step, Launch)}
     texts: list[str] = []
     traps: dict[str, tuple[str, ...]] = {}
-    scratch = 0
+    scratch, shared = 0, in_place(image)
     for number, kernel in enumerate(image.kernels):
         if kernel.name in used:
-            translator = Translator(kernel, cpu)
+            translator = Translator(kernel, cpu, shared.get(kernel.name, {}))
             texts.append(translator.run(symbol(number)))
             traps[kernel.name] = tuple(translator.e.traps)
             scratch = max(scratch, translator.scratch_bytes)

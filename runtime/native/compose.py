@@ -8,7 +8,7 @@ access sees what it would have seen; where they do not, the copy stays.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from vcc.runtime.isa.expr import ONE, ZERO, Poly
@@ -36,8 +36,8 @@ Access = tuple[int, Instr, str, Operand]  # place in program order, instruction,
 class Composer:
     """One kernel; places are the numbers of its statements in program order."""
 
-    def __init__(self, kernel: Kernel):
-        self.kernel = kernel
+    def __init__(self, kernel: Kernel, in_place: Mapping[str, str] | None = None):
+        self.kernel, self.in_place = kernel, in_place or {}
         count = Counter(map(id, walk(kernel.body)))  # of an object that stands in two places nothing is known
         self.scopes = {id(s): scope for s, scope in scoped(kernel) if count[id(s)] == 1}
         self.slots = {b.name: b.slots for b in kernel.buffers}
@@ -83,10 +83,12 @@ class Composer:
         if copy.op == "store":
             first, last = others[0][0], place
             safe = self.owns(place, copy, near, far, others[0]) and others[-1][0] < place
+            safe = safe and not self.read_late(far, others[0][0], place)
         else:
             ends = [next((e for e in self.ends[p] if e not in self.ends[place]), p) for p, *_ in others]
             first, last = place, max(ends)
-            written = [p for p, _, role, _ in self.accesses(far.buffer) if role == "dst" and first < p <= last]
+            places = {far.buffer, self.in_place.get(far.buffer, far.buffer)}
+            written = [p for b in places for p, _, role, _ in self.accesses(b) if role == "dst" and first < p <= last]
             safe = all(p > place and role != "dst" for p, _, role, _ in others)
             safe &= self.modes.get(far.buffer, "in") == "in" and not written
         names = {r for p in (near.base, near.slot, far.base, far.slot, *far.strides) for r in p.registers}
@@ -104,6 +106,14 @@ class Composer:
         for p, use in changed.items():
             self.scopes[id(use)], self.statements[p] = self.scopes[id(self.statements[p])], use
         self.statements[place] = None if changed else copy
+
+    def read_late(self, far: View, first: int, place: int) -> bool:
+        """Whether an input in the output's place is read after the output would be first written, or, while it is,
+        at other elements than those that are written."""
+        inputs = [name for name, output in self.in_place.items() if output == far.buffer]
+        reads = [(p, replace(view, buffer=far.buffer)) for n in inputs for p, _, _, view in self.accesses(n)
+                 if isinstance(view, View)]  # fmt: skip
+        return any(first < p < place or (p == first and view != far) for p, view in reads)
 
     def owns(self, place: int, copy: Instr, near: View, far: View, first: Access) -> bool:
         """Whether a store is its output's only access, and the first access to its buffer writes all it takes."""

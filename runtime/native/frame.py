@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 
 from vcc.runtime.isa.dtypes import BY_NAME, DType
 from vcc.runtime.isa.expr import ONE, ZERO
@@ -22,8 +23,8 @@ Index = Mapping[int, Val]
 class Frame:
     """One kernel's code in the making: `env` holds the registers in scope, `reads` how often each buffer is read."""
 
-    def __init__(self, kernel: Kernel, emitter: Emitter):
-        self.e, self.cpu = emitter, emitter.cpu
+    def __init__(self, kernel: Kernel, emitter: Emitter, in_place: Mapping[str, str] | None = None):
+        self.e, self.cpu, self.in_place = emitter, emitter.cpu, in_place or {}
         self.env: dict[str, Val] = {}
         self.buffers = {b.name: b for b in kernel.buffers}
         tensors = [p for p in kernel.params if isinstance(p, TensorParam)]
@@ -31,6 +32,10 @@ class Frame:
         self.reads: Counter[str] = Counter()
         for instr in instructions(kernel):
             self.reads.update(view.buffer for role, view in instr.views() if role != "dst" or reads_output(instr))
+
+    def place(self, view: View) -> View:
+        """The view under the name of the output in whose place it may lie, so that two that meet have one name."""
+        return replace(view, buffer=self.in_place.get(view.buffer, view.buffer))
 
     def lanes(self, view: View, width: int) -> Lanes:
         """Arithmetic in the dtype of a view."""

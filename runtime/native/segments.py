@@ -79,15 +79,46 @@ class _Binder:
             if isinstance(p, TensorParam) and isinstance(arg, Ref):
                 places.append((position, p.mode, arg, p.extent.evaluate(env) * p.dtype.size))
         written = [(_memory(ref), ref.offset, ref.offset + n) for _, mode, ref, n in places if mode != "in"]
+        shared = _shared(kernel, launch)
         copies: list[tuple[int, int, int]] = []
         end = 0
         for position, mode, ref, nbytes in places:
             own, high = _memory(ref), ref.offset + nbytes
-            if mode == "in" and any(own == where and ref.offset < top and low < high for where, low, top in written):
+            meets = any(own == where and ref.offset < top and low < high for where, low, top in written)
+            if mode == "in" and meets and kernel.params[position].name not in shared:
                 copies.append((position, nbytes, end))
                 end += -(-nbytes // 64) * 64
         divided = parallel(kernel) and sum(n for *_, n in places) >= DIVIDE_BYTES
         return Call(symbol(number), launch.args, divided, tuple(copies), end)
+
+
+def in_place(image: Image) -> dict[str, dict[str, str]]:
+    """For each kernel the inputs that some launch gives the very place of an output, and that output, by parameter."""
+    kernels = {kernel.name: kernel for kernel in image.kernels}
+    found: dict[str, dict[str, str]] = {}
+    for step in image.host.steps:
+        if isinstance(step, Launch) and (pairs := _shared(kernels[step.kernel], step)):
+            found[step.kernel] = found.get(step.kernel, {}) | pairs
+    return found
+
+
+def _shared(kernel: Kernel, launch: Launch) -> dict[str, str]:
+    """The inputs of a launch that lie just where one output does, both of one size, and meet no other one."""
+    env = {p.name: a for p, a in zip(kernel.params, launch.args, strict=True) if isinstance(a, int)}
+    spans: dict[str, tuple[tuple[Space, int], int, int, str]] = {}
+    for p, arg in zip(kernel.params, launch.args, strict=True):
+        if isinstance(p, TensorParam) and isinstance(arg, Ref):
+            spans[p.name] = _memory(arg), arg.offset, arg.offset + p.extent.evaluate(env) * p.dtype.size, p.mode
+    pairs: dict[str, str] = {}
+    for name, (where, low, high, mode) in spans.items():
+        met = [
+            other
+            for other, (there, start, end, m) in spans.items()
+            if m != "in" and there == where and start < high and low < end
+        ]
+        if mode == "in" and len(met) == 1 and spans[met[0]][:3] == (where, low, high) and spans[met[0]][3] == "out":
+            pairs[name] = met[0]
+    return pairs
 
 
 def parallel(kernel: Kernel) -> bool:

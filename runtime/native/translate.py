@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -21,14 +21,15 @@ from vcc.runtime.native.vector import Chain
 class Translator:
     """Makes one function `i32 NAME(parameters..., scratch, part, parts)`; its result numbers a trap, 0 is none.
 
-    It runs part `part` of `parts` equal parts of the forall's iterations.
+    It runs part `part` of `parts` equal parts of the forall's iterations. `in_place` names inputs that a launch may
+    give the place of an output, and that output.
     """
 
-    def __init__(self, kernel: Kernel, cpu: Cpu):
-        composer = Composer(kernel)
+    def __init__(self, kernel: Kernel, cpu: Cpu, in_place: Mapping[str, str] | None = None):
+        composer = Composer(kernel, in_place)
         self.kernel, self.scopes = composer.run(), composer.scopes
         self.e = Emitter(cpu)
-        self.f = Frame(self.kernel, self.e)
+        self.f = Frame(self.kernel, self.e, in_place)
         self.scratch_bytes = 0
 
     def run(self, name: str = "kernel") -> str:
@@ -40,7 +41,8 @@ class Translator:
         params = list[str]()
         for p in self.kernel.params:
             self.f.env |= {} if isinstance(p, TensorParam) else {p.name: f"%{p.name}"}
-            params.append(f"ptr noalias %.at.{p.name}" if isinstance(p, TensorParam) else f"i64 %{p.name}")
+            apart = "" if p.name in {*self.f.in_place, *self.f.in_place.values()} else "noalias "
+            params.append(f"ptr {apart}%.at.{p.name}" if isinstance(p, TensorParam) else f"i64 %{p.name}")
         self.block(self.kernel.body)
         params += ["ptr noalias align 64 %.scratch", "i64 %.part", "i64 %.parts"]
         width = f'"prefer-vector-width"="{self.f.cpu.vector_bytes * 8}"'
