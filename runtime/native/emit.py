@@ -46,6 +46,7 @@ class Emitter:
     traps: list[str] = field(default_factory=list)
     count: int = 0
     now: str = ""  # the instruction being translated
+    sums: dict[str, tuple[Val, int]] = field(default_factory=dict)  # those whose last term is a constant
     known: dict[str, str] = field(default_factory=dict)  # results of instructions that can be seen from here
 
     def name(self) -> str:
@@ -96,14 +97,40 @@ class Emitter:
         return slot
 
     def add(self, a: Val, b: Val) -> Val:
-        if isinstance(a, int) and isinstance(b, int):
-            return a + b
-        return b if a == 0 else a if b == 0 else self.op(f"add i64 {a}, {b}")
+        (x, c), (y, d) = self.apart(a), self.apart(b)
+        rest = y if x == 0 else x if y == 0 else self.op(f"add i64 {x}, {y}")
+        if rest == 0 or c + d == 0:
+            return rest or c + d
+        result = self.op(f"add i64 {rest}, {c + d}")
+        self.sums[result] = rest, c + d
+        return result
 
     def mul(self, a: Val, b: Val) -> Val:
         if isinstance(a, int) and isinstance(b, int):
             return a * b
-        return 0 if 0 in (a, b) else b if a == 1 else a if b == 1 else self.op(f"mul i64 {a}, {b}")
+        if 0 in (a, b):
+            return 0
+        value, factor = (b, a) if isinstance(a, int) else (a, b)
+        if factor == 1:
+            return value
+        rest, constant = self.apart(value)
+        if isinstance(factor, int) and constant:
+            return self.add(self.mul(rest, factor), constant * factor)
+        return self.op(f"mul i64 {value}, {factor}")
+
+    def apart(self, value: Val) -> tuple[Val, int]:
+        """A value as another one plus a constant.
+
+        Sums and products put the constant last, so that what differs in it alone, as the addresses of neighbours do,
+        shares everything else.
+        """
+        return (0, value) if isinstance(value, int) else self.sums.get(value, (value, 0))
+
+    def element(self, pointer: str, index: Val, size: int) -> str:
+        """The address of an element of `size` bytes."""
+        rest, constant = self.apart(index)
+        where = pointer if rest == 0 else self.op(f"getelementptr i{8 * size}, ptr {pointer}, i64 {rest}")
+        return self.op(f"getelementptr i8, ptr {where}, i64 {constant * size}") if constant else where
 
     def poly(self, poly: Poly, env: Mapping[str, Val]) -> Val:
         """The value of a scalar expression."""

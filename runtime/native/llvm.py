@@ -26,11 +26,24 @@ def _start() -> None:
 
 
 def _optimised(text: str, machine: llvm.TargetMachine, context: llvm.ContextRef) -> llvm.ModuleRef:
+    """The module with its variables in registers and its loops tidied up.
+
+    The code is written as it should run, so nothing is inlined, unrolled or vectorised, and what LLVM does at -O1 to a
+    function is enough; the loops' passes find more after a first round. -O2 takes half as long again for no speed.
+    """
     module = llvm.parse_assembly(text, context)
-    options = llvm.create_pipeline_tuning_options(speed_level=2)
+    options = llvm.create_pipeline_tuning_options(speed_level=1)
     options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = False
     builder = llvm.create_pass_builder(machine, options)
-    builder.getModulePassManager().run(module, builder)
+    first = llvm.create_new_function_pass_manager()
+    first.add_sroa_pass()
+    first.add_instruction_combine_pass()
+    first.add_simplify_cfg_pass()
+    second = builder.getFunctionPassManager()
+    for function in module.functions:
+        if not function.is_declaration:
+            first.run(function, builder)
+            second.run(function, builder)
     return module
 
 

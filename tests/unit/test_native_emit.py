@@ -54,3 +54,15 @@ def test_memory_is_read_each_time():
     e = emitter()
     assert e.op("load i64, ptr %p") != e.op("load i64, ptr %p")
     verify(e)
+
+
+def test_what_differs_in_a_constant_shares_the_rest():
+    e = emitter()
+    sums = [e.add(e.add("%x", k), e.add("%y", 2)) for k in range(4)]
+    assert len(set(sums)) == 4 and count(e, "add i64 %x, %y") == 1
+    assert e.mul(e.add("%x", 3), 5) == e.add(e.mul("%x", 5), 15)
+    assert e.add(e.add("%x", 3), -3) == "%x"
+    places = [e.element("%p", e.add("%x", k), 4) for k in range(4)]
+    assert len(set(places)) == 4 and count(e, "getelementptr i32, ptr %p, i64 %x") == 1
+    assert e.element("%p", 0, 4) == "%p"
+    verify(e)
