@@ -57,11 +57,11 @@ class Frame:
         offset = e.add(e.poly(view.base, self.env), moved)
         for position, at in index.items():
             offset = e.add(offset, e.mul(at, e.poly(view.strides[position], self.env)))
-        pointer, size = f"%.at.{view.buffer}", 8 * self.dtypes[view.buffer].size
+        pointer, size = f"%.at.{view.buffer}", self.dtypes[view.buffer].size
         if buffer and buffer.slots > 1:
             slot = e.scalar("mod", e.poly(view.slot, self.env), buffer.slots)
             pointer = e.op(f"getelementptr i8, ptr {pointer}, i64 {e.mul(slot, buffer.slot_bytes)}")
-        return e.op(f"getelementptr i{size}, ptr {pointer}, i64 {offset}")
+        return e.element(pointer, offset, size)
 
     def read(
         self, view: View, index: Index, lane: int | None, width: int, mask: str = "", fill: str = "", moved: Val = 0
