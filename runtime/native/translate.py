@@ -13,8 +13,10 @@ from vcc.runtime.native.compose import Composer
 from vcc.runtime.native.emit import Cpu, Emitter, Val, unsupported
 from vcc.runtime.native.frame import Frame, adds
 from vcc.runtime.native.indexed import Indexed
+from vcc.runtime.native.length import may_be_long
 from vcc.runtime.native.matrix import Product, accumulation, in_lanes, matching, view
 from vcc.runtime.native.rows import Order, RunningSum
+from vcc.runtime.native.scratch import STOP_WORD, STOPPED
 from vcc.runtime.native.vector import Chain
 
 
@@ -30,7 +32,7 @@ class Translator:
         self.kernel, self.scopes = composer.run(), composer.scopes
         self.e = Emitter(cpu)
         self.f = Frame(self.kernel, self.e, in_place)
-        self.scratch_bytes = 0
+        self.scratch_bytes, self.long = 0, may_be_long(kernel)
 
     def run(self, name: str = "kernel") -> str:
         """The module's text; `name` is the function's."""
@@ -156,7 +158,11 @@ class Translator:
             sizes.append((register, start, e.scalar("max", 0, e.poly(high - low, env))))
             total = e.mul(total, sizes[-1][2])
         first, last = (e.op(f"udiv i64 {e.mul(total, part)}, %.parts") for part in ("%.part", e.add("%.part", 1)))
+        word = e.op(f"getelementptr i8, ptr %.scratch, i64 {STOP_WORD}")
         with e.loop(first, last) as rest:
+            if self.long:
+                asked = e.op(f"load atomic volatile i64, ptr {word} monotonic, align 8")
+                e.trap_if(e.op(f"icmp ne i64 {asked}, 0"), STOPPED)
             for register, start, size in reversed(sizes[1:]):
                 env[register] = e.add(start, e.op(f"urem i64 {rest}, {size}"))
                 rest = e.op(f"udiv i64 {rest}, {size}")
