@@ -37,6 +37,9 @@ def destination(instr: Instr) -> View:
 class ChainLoops:
     """Instructions over one domain, `dead` the buffers whose values need not reach memory."""
 
+    #: What runs once for each vector of results of a reduction.
+    after: tuple[Instr, ...] = ()
+
     def __init__(self, frame: Frame, instrs: Sequence[Instr], plan: LanePlan, dead: set[str]):
         self.f, self.e = frame, frame.e
         self.instrs, self.dead = tuple(instrs), dead
@@ -49,7 +52,7 @@ class ChainLoops:
     def use(self, plan: LanePlan) -> None:
         """Lays vectors over the domain as a plan says, from here on."""
         self.plan, self.views = plan, LaneViews(self.f, plan)
-        self.far = any(self.views.is_far(view) for i in self.instrs for _, view in i.views())
+        self.far = any(self.views.is_far(view) for i in (*self.instrs, *self.after) for _, view in i.views())
 
     @contextmanager
     def using(self, plan: LanePlan) -> Generator[None]:
