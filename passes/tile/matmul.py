@@ -7,10 +7,12 @@ product, those with a common first one more columns, all others products side by
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import prod
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vcc.dialects import graph
 from vcc.passes.tile.access import IterAxis, iteration_axes
@@ -25,7 +27,10 @@ from vcc.runtime.isa.dtypes import BY_NAME, DType
 from vcc.runtime.isa.expr import ONE, Poly
 from vcc.runtime.isa.kernel import Dim, Memory, Pipe, Role, View
 from vcc.runtime.isa.table import accumulator_dtype
-from vcc.runtime.machine.cost import matrix_cycles, transfer_cycles, vector_cycles
+from vcc.runtime.machine.cost import matrix_cycles, tiles_cycles, transfer_cycles, vector_cycles
+
+#: The loop over the panels of a tile.
+PANELS = "panel"
 
 
 class MatmulTiling:
@@ -48,6 +53,14 @@ class MatmulTiling:
         *batch, m, n = self.axes
         self.a = ProductOperand(lower, anchor, anchor.a, [*batch, m, self.k_axis])
         self.b = ProductOperand(lower, anchor, anchor.b, [*batch, self.k_axis, n])
+        self.packed = self.b.packable if len(tensor_type(anchor.b).get_shape()) == 2 else None
+        self.panel = self._panel_width() if self.packed is not None else 0
+
+    def _panel_width(self) -> int:
+        """Columns of a panel of constant weights: what the machine likes, shared out evenly; 0: those of a tile."""
+        granule, most = self.lower.machine.fractal[1], self.lower.machine.panel
+        panels = -(-self.n // most) if most else 1
+        return -(-self.n // (panels * granule)) * granule if most else 0
 
     def choose(self) -> dict[str, int]:
         """The tile sizes m, n and k, and h entries of the last batch axis, which small matrices share a tile with."""
@@ -55,7 +68,7 @@ class MatmulTiling:
         candidates = {
             "h": tile_candidates(self.batch[-1].extent, 1, 64) if self.batch else [1],
             "m": tile_candidates(self.m, fm),
-            "n": tile_candidates(self.n, fn),
+            "n": tile_candidates(self.n, self.panel or fn),
             "k": tile_candidates(self.k, fk),
         }
         return choose_tile(
@@ -74,12 +87,16 @@ class MatmulTiling:
         sizes = {"m": s["m"], "n": s["n"], "k": s["k"], **({self.batch[-1].name: s["h"]} if self.batch else {})}
         return {
             Memory.L0A: slots * padded(heads[0] * s["m"] * s["k"] * a.size),
-            Memory.L0B: slots * padded(heads[1] * s["k"] * s["n"] * b.size),
-            Memory.L0C: s["h"] * s["m"] * s["n"] * self.accumulator.size,
+            Memory.L0B: slots * padded(heads[1] * s["k"] * self.columns(s["n"]) * b.size),
+            Memory.L0C: s["h"] * s["m"] * self.columns(s["n"]) * self.accumulator.size,
             Memory.UB: self.epilogue.nbytes(self.tile_sizes(s), slots)
             + self.a.nbytes(sizes, slots)
             + self.b.nbytes(sizes, slots),
         }
+
+    def columns(self, n: Any) -> Any:
+        """How many columns a tile of `n` computes: whole panels."""
+        return -(-n // self.panel) * self.panel if self.panel else n
 
     def cost(self, s: Sizes) -> Any:
         """Cycles of the busiest core."""
@@ -88,88 +105,108 @@ class MatmulTiling:
         tiles = -(-self.m // s["m"]) * -(-self.n // s["n"]) * prod(axis.extent for axis in self.batch[:-1])
         tiles = tiles * -(-self.batch[-1].extent // h) if self.batch else tiles
         rows = h * s["m"] if self.a.along_batch else s["m"]
-        packed = self.b.packable is not None
         columns = h * s["k"] if self.b.along_batch else s["k"]
         loads: Any = transfer_cycles(machine, Pipe.IN, rows * s["k"] * a.size, rows)
-        loads = loads + transfer_cycles(machine, Pipe.IN, columns * s["n"] * b.size, 1 if packed else columns)
+        bursts: Any = columns if self.packed is None else 1
+        loads = loads + transfer_cycles(machine, Pipe.IN, columns * s["n"] * b.size, bursts)
         products = self._products(s)
         vector: Any = vector_cycles(machine, "f32", h * s["m"] * s["n"])
         out: Any = transfer_cycles(machine, Pipe.OUT, h * s["m"] * s["n"] * 4, h * s["m"])
         vector = vector * (1 + len(self.epilogue.rest))
         made = self.a.cycles(machine, rows * s["k"]) + self.b.cycles(machine, columns * s["n"])
         vector = vector + steps * made
-        one = np.maximum(np.maximum(steps * loads, steps * products), np.maximum(vector, out))
-        return waves(machine, tiles) * one + loads + products + vector + out
+        first = loads + products + vector + out
+        return tiles_cycles(machine, waves(machine, tiles), [steps * loads, out], [steps * products, vector], first)
 
     def _products(self, s: Sizes) -> Any:
         """Cycles of one `mmad`: batch entries that share an operand are more rows or columns of one product."""
-        machine, dtype, h = self.lower.machine, self.dtypes[0].name, s["h"]
+        machine, dtype, h, n = self.lower.machine, self.dtypes[0].name, s["h"], self.columns(s["n"])
         if not self.b.along_batch:
-            return matrix_cycles(machine, dtype, h * s["m"], s["n"], s["k"])
+            return matrix_cycles(machine, dtype, h * s["m"], n, s["k"])
         if not self.a.along_batch:
-            return matrix_cycles(machine, dtype, s["m"], h * s["n"], s["k"])
+            return matrix_cycles(machine, dtype, s["m"], h * n, s["k"])
         start = machine.startup[Pipe.M]
-        one: Any = matrix_cycles(machine, dtype, s["m"], s["n"], s["k"])
+        one: Any = matrix_cycles(machine, dtype, s["m"], n, s["k"])
         return start + h * (one - start)
 
     def emit(self) -> None:
         """Build the kernel."""
         lower, builder = self.lower, self.lower.builder
         sizes = self.choose()
-        number, packs = self._pack(sizes["n"])
-        lower.open(packs)
+        width = self.panel or sizes["n"]
+        lower.open({} if self.packed is None else {self.packed: self._pack(width, sizes["n"])})
         tile_sizes = self.tile_sizes(sizes)
         with builder.forall(tile_counts(self.axes, tile_sizes)) as variables:
             tile = lower.cut(self.axes, tile_sizes, variables)
             *batch, m, n = tile
-            acc = make_piece(lower, "acc", Memory.L0C, tile, self.accumulator)
+            columns = [n] if self.packed is None else self._panels(n, width)
+            whole = replace(n, max=int(self.columns(n.max)))
+            acc = make_piece(lower, "acc", Memory.L0C, [*batch, m, whole], self.accumulator)
+            if len(columns) > 1:
+                acc = Piece(acc.tile, {**acc.strides, PANELS: width})
             trips = -(-self.k // sizes["k"])
             with builder.loop("k", trips, "reduce") as step:
                 start = step * sizes["k"]
                 left = builder.minimum(sizes["k"], self.k - start) if self.k % sizes["k"] else Poly.of(sizes["k"])
                 k = TileAxis(self.k_axis, start, left, sizes["k"])
                 a = self.a.load("a", Memory.L0A, [*batch, m, k])
-                b = (
-                    self._load_panel(number, k, n)
-                    if number is not None
-                    else self.b.load("b", Memory.L0B, [*batch, k, n])
-                )
-                self._multiply(acc, a, b, [*tile, k], builder.equals(step, 0))
+                if self.packed is None:
+                    b = self.b.load("b", Memory.L0B, [*batch, k, n])
+                else:
+                    b = self._load_panels(self.packed, k, columns, n.start)
+                self._multiply(acc, a, b, [*batch, m], columns, k, builder.equals(step, 0))
             self.epilogue.emit(tile, acc.tile, [acc.strides.get(t.axis.name, 0) for t in tile])
 
-    def _pack(self, width: int) -> tuple[int | None, dict[int, Pack]]:
-        """Constant weights without batch axes are stored in panels of the tile's width."""
-        number = self.b.packable
-        if number is None or len(tensor_type(self.anchor.b).get_shape()) != 2:
-            return None, {}
-        panels = pack_panels([self.k], self.n, width, [0])
-        transposed = Pack(panels.extent, lambda w: panels.apply(w.T), panels.note)
-        return number, {number: transposed}
+    def _panels(self, n: TileAxis, width: int) -> list[TileAxis]:
+        """The tile's columns as panels and the columns of one, all of which are computed though some are padding."""
+        if not self.panel:
+            return [n]
+        count, inner = -(-n.max // width), replace(n, size=Poly.of(width), max=width)
+        if count == 1:
+            return [inner]
+        return [TileAxis(IterAxis(PANELS, n.axis.axis, width, count), Poly(), Poly.of(count), count), inner]
 
-    def _load_panel(self, number: int, k: TileAxis, n: TileAxis) -> Piece:
-        """Load a part of a panel of the packed weights, which is contiguous."""
+    def _pack(self, width: int, tile: int) -> Pack:
+        """Constant weights in panels, as many as whole tiles have."""
+        columns = -(-self.n // tile) * -(-tile // width) * width
+        panels = pack_panels([self.k], columns, width, [0])
+
+        def apply(weights: NDArray[Any]) -> NDArray[Any]:
+            return panels.apply(np.pad(weights, ((0, 0), (0, columns - self.n))).T)
+
+        return Pack(panels.extent, apply, panels.note)
+
+    def _load_panels(self, number: int, k: TileAxis, columns: Sequence[TileAxis], start: Poly) -> Piece:
+        """Load a part of the packed weights; whole panels are contiguous."""
         arg = self.lower.op.body.block.args[number]
-        buffer = self.lower.builder.alloc("b", Memory.L0B, (k.max, n.max), dtype_of(arg))
-        base = n.start * self.k + k.start * n.max
+        *panels, n = columns
+        buffer = self.lower.builder.alloc("b", Memory.L0B, (*(p.max for p in panels), k.max, n.max), dtype_of(arg))
+        base = start * self.k + k.start * n.max
+        pitches = [*(Poly.of(self.k * n.max) for _ in panels), Poly.of(n.max), ONE]
         self.lower.builder.emit(
             "load",
-            [dim("k", k.size, k.max), dim("n", n.max)],
-            {"dst": buffer.view(), "src": View(self.lower.params[arg], (Poly.of(n.max), ONE), base)},
+            [*(p.dim() for p in panels), dim("k", k.size, k.max), dim("n", n.max)],
+            {"dst": buffer.view(), "src": View(self.lower.params[arg], tuple(pitches), base)},
             sources=self.lower.source(self.anchor),
         )
-        return Piece(buffer, {"k": n.max, "n": 1})
+        strides = dict(zip([t.axis.name for t in (*panels, k, n)], buffer.strides, strict=True))
+        return Piece(buffer, strides)
 
-    def _multiply(self, acc: Piece, a: Piece, b: Piece, axes: Sequence[TileAxis], first: Poly) -> None:
-        *batch, m, n, k = axes
+    def _multiply(
+        self, acc: Piece, a: Piece, b: Piece, rows: Sequence[TileAxis], columns: Sequence[TileAxis], k: TileAxis,
+        first: Poly,
+    ) -> None:  # fmt: skip
+        *batch, m = rows
         dims: list[Dim] = []
         for t in batch:
             shared = (
                 Role.M if t.axis.name not in b.strides else Role.N if t.axis.name not in a.strides else Role.PARALLEL
             )
             dims.append(t.dim(shared))
+        axes = [*rows, *columns, k]
         self.lower.builder.emit(
             "mmad",
-            [*dims, m.dim(Role.M), n.dim(Role.N), k.dim(Role.K)],
+            [*dims, m.dim(Role.M), *(t.dim(Role.N) for t in columns), k.dim(Role.K)],
             {"dst": acc.view(axes), "a": a.view(axes), "b": b.view(axes)},
             sources=self.lower.source(self.anchor),
             zero=first,

@@ -59,6 +59,20 @@ def vector_cycles(machine: Machine, dtype: str, elements: Count, transcendental:
     return machine.startup[Pipe.V] + vectors * (machine.transcendental if transcendental else 1)
 
 
+def tiles_cycles(
+    machine: Machine, rounds: Count, transfers: Sequence[Count], work: Sequence[Count], first: Count
+) -> Count:
+    """Cycles of `rounds` equal tiles with these transfers and this work, each on a pipe of its own.
+
+    Where pipes overlap the slowest counts, and `first`, until all of them have something to do. Else one kind of work
+    follows the other, and transfers hide behind it unless they take longer.
+    """
+    slowest: Any = 0
+    for cycles in (*transfers, *work) if machine.overlap else (*transfers, sum(work)):
+        slowest = np.maximum(slowest, cycles)
+    return rounds * slowest + (first if machine.overlap else 0)
+
+
 def sort_depth(length: Count) -> Count:
     """How often merging by twos passes over a row of this length to sort it."""
     return _ceil(np.log2(np.maximum(length, 2)))

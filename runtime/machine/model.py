@@ -35,7 +35,9 @@ class Machine:
     all else to one core. `macs` are multiply-adds per cycle by the dtype of the operands ("i8" for any mix of i8 and
     u8; no entry: no such product); `lanes` are vector elements per cycle by dtype, see `lanes_of`. `fractal` is the
     granularity (m, n, k) of a matrix product. `transcendental` is what a vector of exp & co costs where one of add
-    costs 1. `burst_bytes` is the granule of a contiguous piece of a transfer. `text` is the TOML itself.
+    costs 1. `burst_bytes` is the granule of a contiguous piece of a transfer. `overlap` says whether a core's pipes
+    work at the same time; else only transfers hide behind what the core computes. `panel` is how many columns of a
+    constant matrix lie side by side at most (0: as many as a tile has). `text` is the TOML itself.
     """
 
     name: str
@@ -53,6 +55,8 @@ class Machine:
     transcendental: int
     startup: Mapping[Pipe, int]
     launch: int
+    overlap: bool
+    panel: int
     text: str
 
     def lanes_of(self, dtype: str) -> int:
@@ -90,6 +94,8 @@ def parse_machine(text: str, origin: str) -> Machine:
         transcendental=reader.integer("transcendental", 1),
         startup=reader.integers("startup", tuple(Pipe), 0),
         launch=reader.integer("launch"),
+        overlap=reader.flag("overlap", default=True),
+        panel=reader.integer("panel", high=1 << 16) if "panel" in table else 0,
         text=text,
     )
     reader.finish()
@@ -119,6 +125,13 @@ class _Reader:
         value = self.take(key)
         if not isinstance(value, str) or not value.isprintable() or not value:
             raise self.fail(key, "must be a string that is not empty")
+        return value
+
+    def flag(self, key: str, default: bool) -> bool:
+        """A boolean that may be missing."""
+        value = self.take(key) if key in self.table else default
+        if not isinstance(value, bool):
+            raise self.fail(key, f"must be true or false, not {value!r}")
         return value
 
     def integer(self, key: str, low: int = 0, high: int = MAX_INTEGER) -> int:

@@ -26,6 +26,7 @@ class Frame:
     def __init__(self, kernel: Kernel, emitter: Emitter, in_place: Mapping[str, str] | None = None):
         self.e, self.cpu, self.in_place = emitter, emitter.cpu, in_place or {}
         self.env: dict[str, Val] = {}
+        self.panel_bytes = 0  # of the largest panel of a product, see panels.py
         self.buffers = {b.name: b for b in kernel.buffers}
         tensors = [p for p in kernel.params if isinstance(p, TensorParam)]
         self.dtypes = {p.name: p.dtype for p in (*tensors, *kernel.buffers)}

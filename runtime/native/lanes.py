@@ -61,6 +61,15 @@ class Lanes:
         order = ", ".join(f"i32 {(i + by) % self.width}" for i in range(self.width))
         return self.e.op(f"shufflevector {self.type} {value}, {self.type} poison, <{self.width} x i32> <{order}>")
 
+    def total(self, value: str) -> str:
+        """The sum of all lanes, in any order."""
+        if not self.dtype.is_float:
+            return self.e.call(f"vector.reduce.add.{self.suffix}", self.kind, f"{self.type} {value}")
+        start = f"{self.kind} -0.0"
+        return self.e.call(
+            f"vector.reduce.fadd.{self.suffix}", self.kind, start, f"{self.type} {value}", flags="reassoc "
+        )
+
     def intrinsic(self, name: str, *args: str, flags: str = "") -> str:
         return self.e.call(f"{name}.{self.suffix}", self.type, *(f"{self.type} {a}" for a in args), flags=flags)
 

@@ -11,10 +11,12 @@ from vcc.runtime.isa.kernel import Forall, If, Instr, Kernel, Let, Loop, ScalarL
 from vcc.runtime.isa.table import OPS
 from vcc.runtime.native.compose import Composer
 from vcc.runtime.native.emit import Cpu, Emitter, Val, unsupported
+from vcc.runtime.native.epilogue import fuse, view
 from vcc.runtime.native.frame import Frame, adds
 from vcc.runtime.native.indexed import Indexed
 from vcc.runtime.native.length import may_be_long
-from vcc.runtime.native.matrix import Product, accumulation, in_lanes, matching, view
+from vcc.runtime.native.matrix import Product
+from vcc.runtime.native.reduction import accumulation, unrolled
 from vcc.runtime.native.rows import Order, RunningSum
 from vcc.runtime.native.scratch import STOP_WORD, STOPPED
 from vcc.runtime.native.vector import Chain
@@ -46,6 +48,8 @@ class Translator:
             apart = "" if p.name in {*self.f.in_place, *self.f.in_place.values()} else "noalias "
             params.append(f"ptr {apart}%.at.{p.name}" if isinstance(p, TensorParam) else f"i64 %{p.name}")
         self.block(self.kernel.body)
+        scratch.append(f"  %.panel = getelementptr i8, ptr %.scratch, i64 {self.scratch_bytes}")
+        self.scratch_bytes += self.f.panel_bytes
         params += ["ptr noalias align 64 %.scratch", "i64 %.part", "i64 %.parts"]
         width = f'"prefer-vector-width"="{self.f.cpu.vector_bytes * 8}"'
         head = f"define i32 @{name}({', '.join(params)}) nounwind {width} {{\nentry:"
@@ -81,8 +85,7 @@ class Translator:
         self.e.now = instr.op
         chain = Chain(self.f)
         if instr.op == "mmad":
-            drain = self.draining(instr, following) if instr.attrs.get("zero", ONE) == ONE else None
-            self.guarded([instr, drain] if drain else [instr], Product(self.f, instr, None, drain).emit)
+            self.product(instr, None, following)
             return
         special = {"scan.add": RunningSum, "order": Order}.get(instr.op)
         if OPS[instr.op].indexed or special:
@@ -126,16 +129,19 @@ class Translator:
         sizes = [dim.size for dim in instr.domain if any(d.role.is_reduction for d in instr.domain)]
         return {size for size in sizes if not scope or not scope.never_negative(size - 1)}
 
-    def draining(self, instr: Instr, following: list[Statement]) -> Instr | None:
-        """Takes the drain that follows, if it can be the product's epilogue: nothing else reads the sums."""
-        drain = following[0] if following else None
-        if not isinstance(drain, Instr) or drain.op != "drain" or drain.when is not None:
-            return None
+    def product(self, instr: Instr, around: Loop | None, following: list[Statement]) -> None:
+        """A product, with the drain that follows as its epilogue if nothing else reads the sums."""
+        drain, product = following[0] if following else None, Product(self.f, instr, around)
+        fresh = around is not None or instr.attrs.get("zero", ONE) == ONE
         alone = self.f.reads[view(instr, "dst").buffer] == 1 + adds(instr)  # of the product itself, which may add
-        if not alone or matching(instr, drain) is None or not in_lanes(instr, drain):
-            return None
-        following.pop(0)
-        return drain
+        if isinstance(drain, Instr) and drain.op == "drain" and drain.when is None and fresh and alone:
+            fused = fuse(instr, drain)
+            whole = Product(self.f, instr, around, fused) if fused else None
+            if whole and (whole.is_dense() or not product.is_dense()):
+                following.pop(0)
+                self.guarded([instr, drain], whole.emit)
+                return
+        self.guarded([instr], product.emit)
 
     def loop(self, loop: Loop, following: list[Statement]) -> None:
         instr = accumulation(replace(loop, body=tuple(s for s in loop.body if not isinstance(s, Sync))))
@@ -144,8 +150,10 @@ class Translator:
         whole = isinstance(low, int) and isinstance(high, int) and low < high
         if instr and whole and not self.unsure(instr):
             self.e.now = instr.op
-            drain = self.draining(instr, following)
-            self.guarded([instr, drain] if drain else [instr], Product(self.f, instr, loop, drain).emit)
+            flat = unrolled(loop, instr, {b.name: b.slots for b in self.kernel.buffers})
+            if flat:
+                self.scopes[id(flat)] = self.scopes[id(instr)]
+            self.product(flat or instr, None if flat else loop, following)
             return
         with self.e.loop(low, high, loop.step) as env[loop.register]:
             self.block(loop.body)

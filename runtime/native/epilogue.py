@@ -1,0 +1,146 @@
+"""What becomes of a product's sums while they are in registers: the `drain` that follows it, over the same elements.
+
+Both walk the accumulators, but not always by the same dimensions: a product may have all columns as one dimension
+where the drain stores blocks of 16 channels, or panels of 64 where the drain has 1000 columns. `fuse` cuts the
+dimensions of both until they agree. Where the last panel reaches beyond the drain's columns, the drain's size becomes
+a limit, and lanes beyond it are not stored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from vcc.runtime.isa.expr import ONE, ZERO, Poly
+from vcc.runtime.isa.kernel import Instr, Role, View
+from vcc.runtime.native.emit import Val
+from vcc.runtime.native.frame import Frame
+from vcc.runtime.native.iteration import recut
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Only elements count whose index, `sum(index[dim] * weight)` over the product's `weights`, is below `size`."""
+
+    size: Poly
+    weights: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Fused:
+    """A product and its drain, cut alike: `order` gives for each dimension of the product that of the drain."""
+
+    product: Instr
+    drain: Instr
+    order: dict[int, int]
+    limit: Limit | None = None
+
+    def lanes(self) -> list[int]:
+        """The product's dimensions along which the drain reads and writes vectors."""
+        strides = {i: [(r, v.strides[j]) for r, v in self.drain.views() if r != "src"] for i, j in self.order.items()}
+        return [i for i, found in strides.items() if all(s == ONE or (s == ZERO and r != "dst") for r, s in found)]
+
+
+def view(instr: Instr, role: str) -> View:
+    """An operand that is a view for certain."""
+    found = instr.operands[role]
+    assert isinstance(found, View)
+    return found
+
+
+def free_dims(product: Instr) -> list[int]:
+    """The dimensions of a product that its result has."""
+    return [i for i, dim in enumerate(product.domain) if dim.role is not Role.K and dim.size != ONE]
+
+
+def fuse(product: Instr, drain: Instr) -> Fused | None:
+    """The two cut alike, if the drain takes just the product's sums and each from where it lies."""
+    sums, src = view(product, "dst"), view(drain, "src")
+    if (sums.buffer, sums.base, sums.slot) != (src.buffer, src.base, src.slot):
+        return None
+    order, limit = dict[int, int](), None
+    todo = free_dims(product)
+    while todo:
+        i = todo[0]
+        stride, size = view(product, "dst").strides[i], product.domain[i].size
+        left = [j for j, dim in enumerate(drain.domain) if dim.size != ONE and j not in order.values()]
+        alike = [j for j in left if view(drain, "src").strides[j] == stride]
+        if not alike:
+            return None
+        j = next((j for j in alike if drain.domain[j].size == size), alike[0])
+        mine, theirs = size.constant, drain.domain[j].size.constant
+        if drain.domain[j].size == size:
+            order[i] = j
+            todo.remove(i)
+        elif mine and theirs and mine % theirs == 0:
+            product = cut(product, i, theirs)
+            order, todo = {_moved(p, i): d for p, d in order.items()}, [_moved(p, i) for p in todo]
+            todo.append(i)
+        elif mine and theirs and theirs % mine == 0:
+            drain = cut(drain, j, mine)
+            order = {p: _moved(d, j) for p, d in order.items()}
+        elif mine and limit is None:
+            limited = _limit(product, drain, i, j)
+            if limited is None:
+                return None
+            drain, limit = limited
+            order = {p: _moved(d, j) for p, d in order.items()}
+        else:
+            return None
+    if any(dim.size != ONE for j, dim in enumerate(drain.domain) if j not in order.values()):
+        return None
+    return Fused(product, drain, order, limit)
+
+
+def cut(instr: Instr, at: int, inner: int) -> Instr:
+    """The instruction with dimension `at`, of constant size, as two: so many blocks of `inner`."""
+    dim = instr.domain[at]
+    outer = (dim.size.constant or 0) // inner
+    pair = [replace(dim, size=Poly.of(outer), max=outer), replace(dim, size=Poly.of(inner), max=inner)]
+    return recut(instr, [pair if i == at else [d] for i, d in enumerate(instr.domain)])
+
+
+def _moved(dim: int, at: int) -> int:
+    """The number of a dimension after dimension `at` was cut in two, of which the second is meant if it is that."""
+    return dim + (dim >= at)
+
+
+def _limit(product: Instr, drain: Instr, i: int, j: int) -> tuple[Instr, Limit] | None:
+    """The drain over whole panels, of which only what it had counts: its dimension `j` becomes panels and columns.
+
+    The product's dimension `i` is the columns of a panel, another one the panels, unless there is only one.
+    """
+    size = product.domain[i].size
+    pitch = view(product, "dst").strides[i] * size
+    panels = [p for p in free_dims(product) if view(product, "dst").strides[p] == pitch]
+    count = product.domain[panels[0]].size if panels else ONE
+    columns, most = size.constant or 0, count.constant
+    if most is None or drain.domain[j].max > most * columns or drain.domain[j].valid is not None:
+        return None
+    whole = replace(drain.domain[j], size=Poly.of(most * columns), max=most * columns)
+    domain = (*drain.domain[:j], whole, *drain.domain[j + 1 :])
+    weights = ((i, 1), *((p, columns) for p in panels[:1]))
+    return cut(replace(drain, domain=domain, tap=None), j, columns), Limit(drain.domain[j].size, weights)
+
+
+class Result:
+    """Where sums go: into the accumulators, or through the drain. `lane` is the product's dimension along vectors."""
+
+    def __init__(self, frame: Frame, product: Instr, fused: Fused | None, lane: int | None):
+        self.f, self.fused, self.dst, self.lane = frame, fused, view(product, "dst"), lane
+
+    def put(self, at: dict[int, Val], width: int, value: str, mask: str) -> None:
+        """Appends what becomes of a vector of sums at this place of the product's domain, where `mask` is true."""
+        if self.fused is None:
+            self.f.write(self.dst, at, width, value, mask)
+            return
+        drain, order = self.fused.drain, self.fused.order
+        place = {order[i]: index for i, index in at.items() if i in order}
+        lane = order[self.lane] if self.lane is not None else None
+        inputs = {"src": value}
+        for role, operand in drain.operands.items():
+            if isinstance(operand, View) and role not in ("dst", "src"):
+                inputs[role] = self.f.read(operand, place, lane, width, mask)
+            elif not isinstance(operand, View):
+                inputs[role] = self.f.operand(drain, operand, width)
+        value = self.f.compute(drain, inputs, width)
+        self.f.write(view(drain, "dst"), place, width, value, mask)

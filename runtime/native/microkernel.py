@@ -1,0 +1,119 @@
+"""One block of sums: it stays in vector registers over all of K, then goes where the product's result goes.
+
+For every k each row's number times each vector of the fast input is added. LLVM keeps `rows * vectors` accumulators in
+registers and reads the slow input's numbers as broadcasts. k is unrolled by as much as makes about `BODY`
+multiply-adds: more gains nothing and takes LLVM time. Few accumulators would wait for each other, so each then has
+several partial sums, for one k after the other.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from vcc.runtime.isa.expr import ONE, Poly
+from vcc.runtime.isa.kernel import View
+from vcc.runtime.native import mathlib
+from vcc.runtime.native.convert import convert
+from vcc.runtime.native.emit import Val
+from vcc.runtime.native.epilogue import Result
+
+if TYPE_CHECKING:
+    from vcc.runtime.native.matrix import Product
+
+#: Multiply-adds in the body of the loop over k, about; and how many must be under way to hide their latency.
+BODY, IN_FLIGHT = 64, 8
+Cell = tuple[int, int]  # row and vector within a block
+
+
+class Masks:
+    """Which lanes of a block's vectors exist (`read`; `left` is their number where not all do, and may be larger or
+    negative) and which of their results are wanted (`write`); "" is all."""
+
+    def __init__(self, p: Product, place: dict[int, Val], vectors: int, left: Val):
+        e, width = p.e, p.lanes.width
+        self.read, self.left = [""] * vectors, list[Val]([width] * vectors)
+        for v in range(vectors if left != 0 else 0):
+            rest = left if p.vector != p.lane else e.add(left, -v * width)
+            if not isinstance(rest, int) or rest < width:
+                self.read[v], self.left[v] = p.f.mask(width, 0, rest), rest
+        self.write = list(self.read)
+        limit = p.fused.limit if p.fused else None
+        for v in range(vectors if limit else 0):
+            at, taken = p.cell(place, (0, v)), e.poly(limit.size, p.f.env) if limit else 0
+            for dim, weight in limit.weights if limit else ():
+                taken = e.add(taken, e.mul(at.get(dim, 0), -weight))
+            mask = p.f.mask(width, 0, taken)
+            self.write[v] = e.op(f"and <{width} x i1> {mask}, {self.read[v]}") if self.read[v] else mask
+
+
+class Tile:
+    """The block of `rows` rows and `vectors` vectors that begins at `place`."""
+
+    def __init__(self, product: Product, place: dict[int, Val], rows: int, vectors: int, masks: Masks):
+        self.p, self.e, self.lanes, self.masks = product, product.e, product.lanes, masks
+        self.rows, self.vectors = rows, vectors
+        self.cells = {(r, v): product.cell(place, (r, v)) for r in range(rows) for v in range(vectors)}
+        self.sums: dict[tuple[Cell, int], str] = {}
+
+    def emit(self) -> None:
+        """Appends the loops over K and what becomes of the sums."""
+        p, e = self.p, self.e
+        last = p.sizes[p.depth[-1]] if p.depth else 1
+        unroll = self.unrolling(last)
+        parts = next(n for n in (8, 4, 2, 1) if unroll % n == 0 and (n == 1 or n * len(self.cells) <= 2 * IN_FLIGHT))
+        self.sums = {(c, n): e.variable(self.lanes.type, "zeroinitializer") for c in self.cells for n in range(parts)}
+        zero = p.instr.attrs.get("zero", ONE)
+        assert isinstance(zero, Poly)
+        if not p.around and zero != ONE:
+            e.branch(e.truth(e.poly(zero, p.f.env)), lambda: None, self.resume)
+        with ExitStack() as loops:
+            if p.around:
+                low, high = e.poly(p.around.low, p.f.env), e.poly(p.around.high, p.f.env)
+                p.f.env[p.around.register] = loops.enter_context(e.loop(low, high, p.around.step))
+            depth = {i: loops.enter_context(e.loop(0, p.sizes[i], unroll if i == p.depth[-1] else 1)) for i in p.depth}
+            for u in range(unroll):
+                if u:
+                    depth[p.depth[-1]] = e.add(depth[p.depth[-1]], 1)
+                self.step(depth, u % parts)
+        result = Result(p.f, p.instr, p.fused, p.lane)
+        for (r, v), at in self.cells.items():
+            result.put(at, self.lanes.width, self.total((r, v), parts), self.masks.write[v])
+
+    def unrolling(self, last: Val) -> int:
+        """How many k one iteration takes: a divisor of their number."""
+        most = max(1, BODY // len(self.cells))
+        return max(u for u in range(1, most + 1) if last % u == 0) if isinstance(last, int) and last else 1
+
+    def resume(self) -> None:
+        """The sums go on from what the accumulators hold."""
+        for (r, v), at in self.cells.items():
+            old = self.p.f.read(self.p.dst, at, self.p.lane, self.lanes.width, self.masks.read[v])
+            self.e.do(f"store {self.lanes.type} {old}, ptr {self.sums[(r, v), 0]}")
+
+    def step(self, depth: dict[int, Val], part: int) -> None:
+        """One k: every row's number times every vector."""
+        e, kind, p = self.e, self.lanes.type, self.p
+        if p.panel:
+            vectors = [p.panel.read(depth, v) for v in range(self.vectors)]
+        else:
+            masks = self.masks.read
+            vectors = [self.factor(p.fast, self.cells[0, v] | depth, p.lane, masks[v]) for v in range(self.vectors)]
+        for r in range(self.rows):
+            row = self.factor(p.slow, self.cells[r, 0] | depth, None)
+            for v in range(self.vectors):
+                slot = self.sums[(r, v), part]
+                old = e.op(f"load {kind}, ptr {slot}")
+                e.do(f"store {kind} {mathlib.fma(self.lanes, row, vectors[v], old)}, ptr {slot}")
+
+    def factor(self, source: View, at: dict[int, Val], lane: int | None, mask: str = "") -> str:
+        """Elements of an input in the accumulators' dtype."""
+        value = self.p.f.read(source, at, lane, self.lanes.width, mask)
+        return convert(self.p.f.lanes(source, self.lanes.width), self.lanes, value)
+
+    def total(self, cell: Cell, parts: int) -> str:
+        """The sum of a cell's partial sums."""
+        values = [self.e.op(f"load {self.lanes.type}, ptr {self.sums[cell, n]}") for n in range(parts)]
+        while len(values) > 1:
+            values = [mathlib.join(self.lanes, "add", *values[i : i + 2]) for i in range(0, len(values), 2)]
+        return values[0]

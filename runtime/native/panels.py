@@ -1,0 +1,138 @@
+"""Panels: a part of a product's input, copied so that the vectors which the micro-kernel reads lie one after the other.
+
+A panel has for each k the block's vectors, in the accumulators' dtype. Rows that lie far apart, a multiple of 4 KiB at
+worst, cost more than the copy where enough rows of the other input use it. An input that is dense along K instead of
+the lanes (B transposed) has no vectors at all before it is turned, square by square, in registers.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING
+
+from vcc.runtime.isa.expr import ONE, ZERO
+from vcc.runtime.isa.kernel import View
+from vcc.runtime.native.convert import convert
+from vcc.runtime.native.emit import Val
+from vcc.runtime.native.epilogue import free_dims
+from vcc.runtime.native.turned import turned
+
+if TYPE_CHECKING:
+    from vcc.runtime.native.matrix import Product
+    from vcc.runtime.native.microkernel import Masks
+
+#: The largest panel; the longest pitch between rows that is as good as a panel's.
+MOST_BYTES, NEAR_BYTES = 1 << 20, 512
+#: How many rows must use a panel for a copy, or for turning it, to pay.
+COPY_ROWS, TURN_ROWS = 24, 4
+
+
+class Panel:
+    """The panel of one product; its memory is a thread's own and belongs to one block of columns at a time."""
+
+    def __init__(self, product: Product, vectors: int):
+        self.p, self.e, self.lanes, self.vectors = product, product.e, product.lanes, vectors
+        self.turned = turned_along(product, product.fast) if product.fast.strides[product.lane or 0] != ONE else None
+        sizes = depth_sizes(product) or []
+        if self.turned is not None:  # whole squares are written
+            at = product.depth.index(self.turned)
+            sizes[at] = -(-sizes[at] // self.lanes.width) * self.lanes.width
+        self.pitch = {i: prod(sizes[n + 1 :]) for n, i in enumerate(product.depth)}
+        nbytes = prod(sizes) * vectors * self.lanes.width * self.lanes.bits // 8
+        product.f.panel_bytes = max(product.f.panel_bytes, nbytes)
+
+    def place(self, depth: dict[int, Val], v: Val) -> str:
+        """Where vector `v` of a k lies."""
+        at: Val = 0
+        for i, k in depth.items():
+            at = self.e.add(at, self.e.mul(k, self.pitch[i] * self.vectors))
+        return self.e.op(f"getelementptr {self.lanes.type}, ptr %.panel, i64 {self.e.add(at, v)}")
+
+    def read(self, depth: dict[int, Val], v: int) -> str:
+        """Vector `v` of a k."""
+        return self.e.op(f"load {self.lanes.type}, ptr {self.place(depth, v)}, align {self.lanes.dtype.size}")
+
+    def write(self, depth: dict[int, Val], v: Val, value: str) -> None:
+        self.e.do(f"store {self.lanes.type} {value}, ptr {self.place(depth, v)}, align {self.lanes.dtype.size}")
+
+    def fill(self, place: dict[int, Val], masks: Masks) -> None:
+        """Appends the copy of the columns of the block at `place`."""
+        self.over(sorted(self.p.depth, key=lambda i: i == self.turned), {}, place, masks)  # the squares' dimension last
+
+    def over(self, dims: list[int], depth: dict[int, Val], place: dict[int, Val], masks: Masks) -> None:
+        if not dims:
+            for v, mask in enumerate(masks.read):
+                source = self.p.fast
+                value = self.p.f.read(source, self.p.cell(place, (0, v)) | depth, self.p.lane, self.lanes.width, mask)
+                self.write(depth, v, convert(self.p.f.lanes(source, self.lanes.width), self.lanes, value))
+        elif dims[0] != self.turned:
+            with self.e.loop(0, self.p.sizes[dims[0]]) as k:
+                self.over(dims[1:], depth | {dims[0]: k}, place, masks)
+        else:
+            self.over_squares(depth, place, masks)
+
+    def over_squares(self, depth: dict[int, Val], place: dict[int, Val], masks: Masks) -> None:
+        """Goes along the dimension in which the input is dense, a square at a time."""
+        size, width, along = self.p.sizes[self.turned or 0], self.lanes.width, self.turned
+        assert isinstance(size, int) and along is not None
+        for k, _, left in self.e.blocks(size, [width]):
+            mask = self.p.f.mask(width, 0, left) if left != 0 else ""
+            if any(masks.read):
+                for v in range(len(masks.read)):
+                    self.square(depth | {along: k}, v, place, masks.left[v], mask)
+            else:
+                with self.e.loop(0, len(masks.read)) as v:
+                    self.square(depth | {along: k}, v, place, width, mask)
+
+    def square(self, depth: dict[int, Val], v: Val, place: dict[int, Val], left: Val, mask: str) -> None:
+        """Turns as many rows of the input as a vector has lanes; rows from `left` on are not there."""
+        p, width, rows = self.p, self.lanes.width, list[str]()
+        source = p.fast
+        for row in range(width):
+            at = row if isinstance(left, int) else self.e.scalar("min", row, self.e.add(left, -1))
+            if isinstance(left, int) and row >= left:
+                rows.append("poison")
+                continue
+            index = p.cell(place, (0, v)) | depth
+            index[p.lane or 0] = self.e.add(index[p.lane or 0], at)
+            value = p.f.read(source, index, self.turned, width, mask)
+            rows.append(convert(p.f.lanes(source, width), self.lanes, value))
+        for row, value in enumerate(turned(p.f, self.lanes.type, rows)):
+            k = self.e.add(depth[self.turned or 0], row)
+            self.write(depth | {self.turned or 0: k}, v, value)
+
+
+def depth_sizes(product: Product) -> list[int] | None:
+    """The sizes along K, if they are constant and K has no loop around it."""
+    sizes = [product.sizes[i] for i in product.depth]
+    known = [size for size in sizes if isinstance(size, int)]
+    return known if len(known) == len(sizes) and product.around is None else None
+
+
+def turned_along(product: Product, fast: View) -> int | None:
+    """The dimension of K along which an input is dense."""
+    return next((i for i in product.depth if fast.strides[i] == ONE), None)
+
+
+def fits(product: Product, fast: View, rows: int) -> bool:
+    """Whether an input's panel is not too large, and used by at least so many rows."""
+    sizes = depth_sizes(product)
+    users = prod(product.instr.domain[i].max for i in free_dims(product.instr) if fast.strides[i] == ZERO)
+    return sizes is not None and users >= rows and prod(sizes) * 4 * 64 <= MOST_BYTES
+
+
+def can_turn(product: Product, fast: View) -> bool:
+    """Whether an input that is not dense along the lanes is so along K, and enough rows use its panel."""
+    return turned_along(product, fast) is not None and fits(product, fast, TURN_ROWS)
+
+
+def pays(product: Product) -> bool:
+    """Whether the product had better read its fast input from a panel."""
+    if product.lane is None:
+        return False
+    if product.fast.strides[product.lane] != ONE:
+        return True
+    (depth, *others) = product.depth or [-1]
+    stride = product.fast.strides[depth].constant if depth >= 0 else 0
+    size = product.f.dtypes[product.fast.buffer].size
+    return not others and stride is not None and stride * size > NEAR_BYTES and fits(product, product.fast, COPY_ROWS)
