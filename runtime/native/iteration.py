@@ -59,14 +59,18 @@ def _plain(dim: Dim) -> bool:
 
 
 def recut(instr: Instr, pieces: Pieces) -> Instr:
-    """The instruction over the pieces of its dimensions."""
+    """The instruction over the pieces of its dimensions, each of the role of what it is a piece of."""
     views = {
         role: replace(
             view, strides=tuple(s for at, piece in zip(view.strides, pieces, strict=True) for s in _pitches(at, piece))
         )
         for role, view in instr.views()
     }
-    domain = tuple(dim for piece in pieces for dim in piece)
+    domain = tuple(
+        replace(piece, role=own.role, valid=own.valid)
+        for own, cut in zip(instr.domain, pieces, strict=True)
+        for piece in cut
+    )
     same = len(domain) == len(instr.domain)
     return replace(instr, domain=domain, operands={**instr.operands, **views}, tap=instr.tap if same else None)
 

@@ -143,6 +143,18 @@ def test_common_cuts(first: str, second: str, sizes: str | None) -> None:
         assert len(merged(fine)[0].domain) == 1, "what was cut for nothing is joined again"
 
 
+def test_roles_stay_when_domains_are_cut() -> None:
+    """A sum of squares joins the squares, and a third instruction cuts both."""
+    found = kernel(
+        "x: gm f32[512] in, y: gm f32[64] out, z: gm f32[512] out",
+        "buf t: ub f32[512] @0 buf u: ub f32[512] @2048 buf s: ub f32[64] @4096",
+        "load {i:512} t(1), x(1) mul {i:64, k:8} u(8,1), t(8,1), t(8,1)",
+        "reduce.add {i:64, k:reduce 8} s(1,0), u(8,1) sub {i:512} t(1), u(1), 1.0",
+        "store {i:512} z(1), t(1) store {i:64} y(1), s(1)",
+    )
+    agree(found, None)
+
+
 @pytest.mark.parametrize("flip", [False, True])
 def test_a_chain_of_other_cuts_is_one_loop(flip: bool) -> None:
     flat = ["add {i:512} t(1), t(1), 3.0", "relu {i:512} u(1), t(1)"]
