@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable, Iterator
 
 from vcc.runtime.binary.image import Image
 from vcc.runtime.isa.host import Launch
@@ -11,7 +12,7 @@ from vcc.runtime.native.driver import driver
 from vcc.runtime.native.elf import ObjectError
 from vcc.runtime.native.emit import Cpu
 from vcc.runtime.native.link import Linked, link
-from vcc.runtime.native.llvm import Jitted, object_code
+from vcc.runtime.native.llvm import Jitted, object_codes
 from vcc.runtime.native.mapping import Mapping, can_map
 from vcc.runtime.native.segments import Segment, entry, in_place, segments, symbol
 from vcc.runtime.native.translate import Translator
@@ -22,20 +23,22 @@ def build(image: Image, cpu: Cpu, verified: bool) -> tuple[Facts, Linked | None,
 
     Raises VccError: E0121 if a kernel has an instruction that the engine does not have, E0303 and E0401 as `segments`.
     """
+    found, shared = segments(image), in_place(image)
     used = {step.kernel for step in image.host.steps if isinstance(step, Launch)}
-    texts: list[str] = []
     traps: dict[str, tuple[str, ...]] = {}
-    scratch, shared = 0, in_place(image)
-    for number, kernel in enumerate(image.kernels):
-        if kernel.name in used:
-            translator = Translator(kernel, cpu, shared.get(kernel.name, {}))
-            texts.append(translator.run(symbol(number)))
-            traps[kernel.name] = tuple(translator.e.traps)
-            scratch = max(scratch, translator.scratch_bytes)
-    found = segments(image)
-    texts.append(driver({entry(n): segment.calls for n, segment in enumerate(found)}))
-    facts = Facts(_runs(found), traps, scratch, max(_copies(found), default=0), verified, cpu.name)
-    linked, loaded = load_texts(texts, cpu)
+    scratch = [0]
+
+    def texts() -> Iterator[str]:
+        yield driver({entry(n): segment.calls for n, segment in enumerate(found)})
+        for number, kernel in enumerate(image.kernels):
+            if kernel.name in used:
+                translator = Translator(kernel, cpu, shared.get(kernel.name, {}))
+                yield translator.run(symbol(number))
+                traps[kernel.name] = tuple(translator.e.traps)
+                scratch.append(translator.scratch_bytes)
+
+    linked, loaded = load_texts(texts(), cpu)
+    facts = Facts(_runs(found), traps, max(scratch), max(_copies(found), default=0), verified, cpu.name)
     return facts, linked, loaded
 
 
@@ -47,13 +50,14 @@ def _copies(found: list[Segment]) -> list[int]:
     return [call.copy_bytes for segment in found for call in segment.calls]
 
 
-def load_texts(texts: list[str], cpu: Cpu) -> tuple[Linked | None, Loaded]:
+def load_texts(texts: Iterable[str], cpu: Cpu) -> tuple[Linked | None, Loaded]:
     """Modules of LLVM IR in memory, and the image that they became, if this system maps images."""
+    made = list[str]()
     if can_map():
-        objects = [object_code(text, cpu) for text in texts]
+        texts = (made.append(text) or text for text in texts)
         try:
-            linked = link(objects)
+            linked = link(object_codes(texts, cpu))
             return linked, Mapping(linked)
         except ObjectError as problem:
             warnings.warn(f"vcc cannot keep machine code of this program, a bug to report: {problem}", stacklevel=2)
-    return None, Jitted(texts, cpu)
+    return None, Jitted([*made, *texts], cpu)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import ctypes
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from typing import Any
 
 import llvmlite.binding as llvm
+from llvmlite.binding import ffi
 
 from vcc.runtime.native.emit import Cpu
 
@@ -25,6 +30,37 @@ def _start() -> None:
     llvm.initialize_native_asmprinter()
 
 
+def object_codes(texts: Iterable[str], cpu: Cpu) -> list[bytes]:
+    """Modules of LLVM IR as object files for `link`: position-independent machine code.
+
+    A thread for each core compiles them while `texts` goes on to give more.
+    """
+    _start()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if cores == 1:
+        return [_object_code(text, cpu) for text in texts]
+    pool = ThreadPoolExecutor(cores)
+    try:
+        jobs = [pool.submit(_object_code, text, cpu) for text in texts]
+        return [job.result() for job in jobs]
+    finally:
+        pool.shutdown(cancel_futures=True)  # after an error or Ctrl-C, what has not begun need not be done
+
+
+def _object_code(text: str, cpu: Cpu) -> bytes:
+    target = llvm.Target.from_default_triple()
+    machine = target.create_target_machine(cpu.name, cpu.features, opt=3, reloc="pic", codemodel="small")
+    module = _optimised(text, machine, llvm.create_context())
+    with ffi.OutputString() as problem:
+        buffer = _unlocked("LLVMPY_TargetMachineEmitToMemory")(machine, module, 1, problem)
+        if not buffer:
+            raise RuntimeError(str(problem))
+    try:
+        return ctypes.string_at(ffi.lib.LLVMPY_GetBufferStart(buffer), ffi.lib.LLVMPY_GetBufferSize(buffer))
+    finally:
+        ffi.lib.LLVMPY_DisposeMemoryBuffer(buffer)
+
+
 def _optimised(text: str, machine: llvm.TargetMachine, context: llvm.ContextRef) -> llvm.ModuleRef:
     """The module with its variables in registers and its loops tidied up.
 
@@ -39,20 +75,21 @@ def _optimised(text: str, machine: llvm.TargetMachine, context: llvm.ContextRef)
     first.add_sroa_pass()
     first.add_instruction_combine_pass()
     first.add_simplify_cfg_pass()
-    second = builder.getFunctionPassManager()
-    for function in module.functions:
-        if not function.is_declaration:
-            first.run(function, builder)
-            second.run(function, builder)
+    run = _unlocked("LLVMPY_RunNewFunctionPassManager")
+    for passes in (first, builder.getFunctionPassManager()):
+        for function in module.functions:
+            if not function.is_declaration:
+                run(passes, function, builder)
     return module
 
 
-def object_code(text: str, cpu: Cpu) -> bytes:
-    """LLVM IR as an object file for `link`: position-independent machine code."""
-    _start()
-    target = llvm.Target.from_default_triple()
-    machine = target.create_target_machine(cpu.name, cpu.features, opt=3, reloc="pic", codemodel="small")
-    return machine.emit_object(_optimised(text, machine, llvm.create_context()))
+def _unlocked(name: str) -> Callable[..., Any]:
+    """A function of LLVM without the lock that llvmlite holds during every call, so that threads compile at once.
+
+    Threads of LLVM may, if each has a context of its own, as here. The lock is there for users of the global one.
+    """
+    function = getattr(ffi.lib, name)
+    return getattr(function, "_cfn", function)  # should llvmlite have no lock any more, the function itself
 
 
 class Jitted:
