@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from xdsl.ir import SSAValue
 
 from vcc.passes.tile.access import Access, IterAxis, iteration_axes, splits_of
+from vcc.passes.tile.bursts import tile_cycles
 from vcc.passes.tile.chain import ChainEmitter, ChainPlan, dtype_of, plan_chain, tensor_type
 from vcc.passes.tile.lowering import KernelLowering, tile_counts
 from vcc.passes.tile.search import choose_tile, cuts, waves
 from vcc.runtime.isa.kernel import MAX_DIMS, Memory, Pipe
-from vcc.runtime.machine.cost import transfer_cycles, vector_cycles
+from vcc.runtime.machine.cost import vector_cycles
 from vcc.runtime.machine.model import Machine
 
 
@@ -31,7 +32,7 @@ def tile_elementwise(lower: KernelLowering) -> None:
         number = plan.add(dtype_of(result), (True,) * len(axes), True)
         plan.home[result] = number
         plan.loads.append((result, number))
-    sizes = choose_sizes(lower.machine, plan, axes, accesses, lower.node)
+    sizes = choose_sizes(lower.machine, plan, axes, accesses, lower.node, lower.destination())
     lower.open()
     with lower.builder.forall(tile_counts(axes, sizes)) as variables:
         tile = lower.cut(axes, sizes, variables)
@@ -48,10 +49,20 @@ def tile_elementwise(lower: KernelLowering) -> None:
 
 
 def choose_sizes(
-    machine: Machine, plan: ChainPlan, axes: Sequence[IterAxis], accesses: dict[SSAValue, Access], node: str
+    machine: Machine,
+    plan: ChainPlan,
+    axes: Sequence[IterAxis],
+    accesses: Mapping[SSAValue, Access],
+    node: str,
+    stored: Access | None = None,
 ) -> list[int]:
-    """Tile sizes: inner loops whole, one loop cut, outer loops one step at a time."""
-    table = cuts([axis.extent for axis in axes], MAX_DIMS)
+    """Tile sizes: inner loops whole, one loop cut, outer loops one step at a time.
+
+    Loops are nested as the result lies in memory, or as an operand does, whichever is cheaper. `stored` says where the
+    result goes.
+    """
+    strides = {value: access.strides(axes) for value, access in accesses.items()}
+    table = cuts([axis.extent for axis in axes], MAX_DIMS, [_nesting(s) for s in strides.values() if s])
     extents = np.array([axis.extent for axis in axes], dtype=np.int64)
     tiles = np.prod(-(-extents // table), axis=1)
     sizes = [table[:, i] for i in range(len(axes))]
@@ -59,7 +70,8 @@ def choose_sizes(
 
     def cost(candidate: Any) -> Any:
         rows = candidate["row"]
-        stages = [plan_cycles(machine, plan, [s[rows] for s in sizes], elements[rows])]
+        place = None if stored is None else stored.strides(axes)
+        stages = [plan_cycles(machine, plan, [s[rows] for s in sizes], elements[rows], strides, place)]
         slowest = np.maximum.reduce(list(stages[0]))
         return waves(machine, tiles[rows]) * slowest + sum(stages[0])
 
@@ -74,20 +86,33 @@ def choose_sizes(
     return [int(size) for size in table[chosen["row"]]]
 
 
-def plan_cycles(machine: Machine, plan: ChainPlan, sizes: Sequence[Any], elements: Any) -> tuple[Any, Any, Any]:
-    """Cycles of DMA-in, vector and DMA-out for one tile."""
+def _nesting(strides: Sequence[int]) -> list[int]:
+    """The loops from the longest steps to the innermost; those that do not move an operand stay outside."""
+    return sorted(range(len(strides)), key=lambda i: -abs(strides[i]) if strides[i] else float("-inf"))
+
+
+def plan_cycles(
+    machine: Machine,
+    plan: ChainPlan,
+    sizes: Sequence[Any],
+    elements: Any,
+    strides: Mapping[SSAValue, Sequence[int] | None] | None = None,
+    stored: Sequence[int] | None = None,
+) -> tuple[Any, Any, Any]:
+    """Cycles of DMA-in, vector and DMA-out for one tile; `strides` and `stored` say how what moves lies in memory."""
     loaded: Any = 0
-    for _, number in plan.loads:
+    for value, number in plan.loads:
         buffer = plan.buffers[number]
         count: Any = buffer.dtype.size
         for size, spans in zip(sizes, buffer.spans, strict=True):
             count = count * size if spans else count
-        loaded = loaded + transfer_cycles(machine, Pipe.IN, count + 0 * elements)
+        place = (strides or {}).get(value)
+        loaded = loaded + tile_cycles(machine, Pipe.IN, place, sizes, count + 0 * elements)
     computed: Any = 0 * elements
     for step in plan.steps:
         computed = computed + vector_cycles(machine, plan.buffers[step.dst].dtype.name, elements)
-    stored: Any = 0 * elements
+    out: Any = 0 * elements
     if plan.home:
         final = plan.buffers[list(plan.home.values())[-1]]
-        stored = transfer_cycles(machine, Pipe.OUT, elements * final.dtype.size)
-    return loaded, computed, stored
+        out = tile_cycles(machine, Pipe.OUT, stored, sizes, elements * final.dtype.size)
+    return loaded, computed, out

@@ -92,17 +92,20 @@ def padded(nbytes: Any) -> Any:
     return -(-nbytes // SLOT_ALIGNMENT) * SLOT_ALIGNMENT
 
 
-def cuts(extents: Sequence[int], dims: int) -> NDArray[Any]:
+def cuts(extents: Sequence[int], dims: int, orders: Sequence[Sequence[int]] = ()) -> NDArray[Any]:
     """Tiles of nested loops, a row each: inner loops whole, one loop cut, outer loops one step at a time.
 
-    No tile has more than `dims` loops of more than one step, so that it needs no more dimensions.
+    `orders` are further nestings to cut in the same way, each a permutation of the loops: a tensor that lies in another
+    order is best read in tiles of that. No tile has more than `dims` loops of more than one step, so that it needs no
+    more dimensions.
     """
-    rows = [
-        [1 if i < cut else size if i == cut else extent for i, extent in enumerate(extents)]
-        for cut in range(len(extents))
-        for size in tile_candidates(extents[cut])
-    ]
-    table = np.array(rows or [[]], dtype=np.int64)
+    rows: dict[tuple[int, ...], None] = {}
+    for order in dict.fromkeys((tuple(range(len(extents))), *map(tuple, orders))):
+        for at, cut in enumerate(order):
+            whole = {i: extents[i] for i in order[at + 1 :]}
+            for size in tile_candidates(extents[cut]):
+                rows[tuple((whole | {cut: size}).get(i, 1) for i in range(len(extents)))] = None
+    table = np.array(list(rows) or [[]], dtype=np.int64)
     return table[(table > 1).sum(axis=1) <= dims]
 
 

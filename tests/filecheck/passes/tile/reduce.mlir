@@ -32,3 +32,17 @@ func.func @short(%a: tensor<12x10xf32>) -> tensor<12x1xf32> {
   %e = graph.unary exp %s : (tensor<12x1xf32>) -> tensor<12x1xf32>
   func.return %e : tensor<12x1xf32>
 }
+
+// -----
+
+// Channels in blocks stay together, so that what is read is contiguous: no tile takes one channel of each pixel.
+
+// CHECK-LABEL: @average
+// CHECK: visa.forall (%i1o) in (2) {
+// CHECK: visa.load "{i1i:8, i2:12} b0(12,1), b1[96*%1+288*%0](1,8) !src(0)"
+// CHECK: visa.reduce.add "{i1i:8, i2:reduce 12} b0(1,0), b1(12,1), zero=%0 !src(0)"
+// CHECK: visa.store "{i1i:8} b0[8*%0](1), b1(1) !src(0)"
+func.func @average(%x: tensor<1x16x6x6xf32, #graph.blocked<axis = 1, block = 8>>) -> tensor<1x16x1x1xf32> {
+  %y = graph.reduce add %x {axes = array<i64: 2, 3>, keepdims = true} : (tensor<1x16x6x6xf32, #graph.blocked<axis = 1, block = 8>>) -> tensor<1x16x1x1xf32>
+  func.return %y : tensor<1x16x1x1xf32>
+}
