@@ -46,4 +46,4 @@ def test_sessions_that_are_gone_take_no_memory(tmp_path: Path):
 
 def test_growth_shows():
     kept: list[bytearray] = []
-    assert growth(lambda: kept.append(bytearray(b"x" * 4096)), 10, 500) > ALLOWED
+    assert growth(lambda: kept.append(bytearray(b"x" * 65536)), 10, 500) > ALLOWED
