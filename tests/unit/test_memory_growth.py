@@ -34,9 +34,9 @@ def growth(run: Callable[[], Any], warm: int, runs: int) -> int:
 @pytest.mark.parametrize("threads", [1, 2])
 def test_runs_take_no_memory(threads: int):
     program = vcc.compile(model_path(), shapes={"image": IMAGES.shape})
-    assert growth(lambda: program.run([IMAGES], threads=threads), 300, 1500) < ALLOWED
+    assert growth(lambda: program.run([IMAGES], threads=threads), 100, 400) < ALLOWED
     out = [np.empty(spec.shape, np.float32) for spec in program.outputs]
-    assert growth(lambda: program.run([IMAGES], threads=threads, out=out), 100, 500) < ALLOWED
+    assert growth(lambda: program.run([IMAGES], threads=threads, out=out), 50, 200) < ALLOWED
 
 
 def test_sessions_that_are_gone_take_no_memory(tmp_path: Path):
