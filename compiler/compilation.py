@@ -17,7 +17,7 @@ from vcc.compiler.files import make_folder
 from vcc.compiler.interface import check_bound
 from vcc.compiler.options import Options
 from vcc.compiler.pipeline import IR_PHASES, PHASE_NAMES, PassCrashError, Trace, collector_paused, run_pipeline, verify
-from vcc.compiler.support import check_dtypes
+from vcc.compiler.support import check_dtypes, check_sizes
 from vcc.compiler.targets import load_target
 from vcc.compiler.work import Work, check_host_ops, count_work
 from vcc.runtime.diagnostics import VccError, error
@@ -139,6 +139,7 @@ class Compilation:
     def _look_at_operators(self) -> None:
         """Refuse what the later phases cannot take, and count the rest: the graph dialect alone shows all of it."""
         check_dtypes(self.module)
+        check_sizes(self.module)
         check_host_ops(self.module, self.options.host_ops)
         self.work = count_work(self.module)
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from xdsl.dialects.builtin import ModuleOp, TensorType
-from xdsl.ir import Attribute, Operation, SSAValue
+from xdsl.ir import Attribute, Operation, Region, SSAValue
 
 from vcc.dialects.graph import HostOp
 from vcc.dialects.onnx import describe
 from vcc.dialects.origin import node_names
 from vcc.dialects.weights import ConstantOp, numpy_dtype_of
-from vcc.runtime.diagnostics import Diagnostic, VccError
+from vcc.runtime.diagnostics import Diagnostic, VccError, merged
 from vcc.runtime.isa.dtypes import dtype_of
+from vcc.runtime.isa.limits import MAX_BYTES
 
 
 def check_dtypes(module: ModuleOp) -> None:
@@ -28,6 +31,30 @@ def check_dtypes(module: ModuleOp) -> None:
     if found:
         # The end of the function repeats what the nodes say, unless there are none.
         raise VccError([each for each in found.values() if each.node] or list(found.values()))
+
+
+def check_sizes(module: ModuleOp) -> None:
+    """E0141 for every operation that makes a tensor of more bytes than a binary can describe, and for such inputs."""
+    found: list[Diagnostic] = []
+    for op in module.walk():
+        values: tuple[SSAValue, ...] = (*op.results, *(arg for region in op.regions for arg in _arguments(region)))
+        for value in values:
+            nbytes = _bytes(value.type)
+            if nbytes > MAX_BYTES:
+                message = f"{describe(value.type)} has {nbytes} bytes; no tensor can have more than {MAX_BYTES}"
+                found.append(Diagnostic("E0141", message, ", ".join(node_names(op)), help="give inputs smaller sizes"))
+    if found:
+        raise VccError(merged(found))
+
+
+def _arguments(region: Region) -> tuple[SSAValue, ...]:
+    return tuple(region.blocks[0].args) if region.blocks else ()
+
+
+def _bytes(type: Attribute) -> int:
+    if not isinstance(type, TensorType) or not type.has_static_shape():
+        return 0
+    return prod(type.get_shape()) * numpy_dtype_of(type.element_type).itemsize
 
 
 def is_known(type: Attribute) -> bool:

@@ -7,7 +7,7 @@ the first one's `exit_code`. Anything else that escapes is a bug in vcc.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 
@@ -48,6 +48,7 @@ CODES: dict[str, Code] = {
         Code("E0121", Exit.UNSUPPORTED, "an operator is not supported yet"),
         Code("E0122", Exit.UNSUPPORTED, "host operators are not allowed by --host-ops=error"),
         Code("E0140", Exit.DOES_NOT_FIT, "a kernel does not fit the machine"),
+        Code("E0141", Exit.DOES_NOT_FIT, "a tensor is larger than a program can address"),
         Code("E0201", Exit.USAGE, "the target is unknown or its description is not valid"),
         Code("E0202", Exit.USAGE, "the command line is not valid"),
         Code("E0203", Exit.USAGE, "a file cannot be written"),
@@ -86,6 +87,14 @@ class Diagnostic:
         if self.help:
             lines.append(f"  help: {self.help}")
         return "\n".join(lines)
+
+
+def merged(problems: Sequence[Diagnostic]) -> list[Diagnostic]:
+    """The diagnostics with those that differ in their nodes alone made one that names all of these."""
+    nodes: dict[Diagnostic, dict[str, None]] = {}
+    for each in problems:
+        nodes.setdefault(replace(each, node=""), {})[each.node] = None
+    return [replace(each, node=", ".join(filter(None, names))) for each, names in nodes.items()]
 
 
 class VccError(Exception):

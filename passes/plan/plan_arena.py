@@ -10,6 +10,8 @@ from xdsl.passes import ModulePass
 
 from vcc.passes.plan.liveness import analyse
 from vcc.passes.plan.main_body import read_main
+from vcc.runtime.diagnostics import error
+from vcc.runtime.isa.limits import MAX_BYTES
 from vcc.runtime.plan.arena import EFFORT, plan_arena
 
 #: On a step: for each result its offset in the arena in bytes, or `NOT_IN_ARENA` if it lies in an output.
@@ -46,6 +48,9 @@ class PlanArenaPass(ModulePass):
             inner=[live.offset[i] for i in rows],
             effort=self.effort,
         )
+        if plan.peak > MAX_BYTES:
+            message = f"the arena would have {plan.peak} bytes; it cannot have more than {MAX_BYTES}"
+            raise error("E0141", message, help="give inputs smaller sizes")
         offsets = {body.tensors[i].value: int(at) for i, at in zip(rows, plan.offsets, strict=True)}
         for step in body.steps:
             places = [offsets.get(result, NOT_IN_ARENA) for result in step.results]

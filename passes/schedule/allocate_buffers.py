@@ -14,7 +14,7 @@ from xdsl.passes import ModulePass
 from vcc.dialects.origin import node_names
 from vcc.dialects.visa import AllocOp, KernelOp, machine_of
 from vcc.passes.schedule.lifetimes import place
-from vcc.runtime.diagnostics import Diagnostic, VccError
+from vcc.runtime.diagnostics import Diagnostic, VccError, merged
 from vcc.runtime.machine.model import Machine
 
 
@@ -30,7 +30,7 @@ class AllocateBuffers(ModulePass):
             problem for kernel in op.walk() if isinstance(kernel, KernelOp) for problem in allocate(kernel, machine)
         ]
         if problems:
-            raise VccError(problems)
+            raise VccError(merged(problems))
 
 
 def allocate(kernel: KernelOp, machine: Machine) -> list[Diagnostic]:
@@ -47,8 +47,7 @@ def allocate(kernel: KernelOp, machine: Machine) -> list[Diagnostic]:
     return [
         Diagnostic(
             "E0140",
-            f"kernel {kernel.sym_name.data} needs {end} bytes of {memory.value}, "
-            f"which has {machine.memories[memory]} on {machine.name}",
+            f"a kernel needs {end} bytes of {memory.value}, which has {machine.memories[memory]} on {machine.name}",
             node=", ".join(node_names(kernel)),
             help=f"choose a target with more {memory.value}",
         )

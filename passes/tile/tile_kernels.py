@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 
 import numpy as np
@@ -32,7 +32,7 @@ from vcc.passes.tile.scan import tile_cumsum
 from vcc.passes.tile.scatter import tile_scatter
 from vcc.passes.tile.topk import tile_topk
 from vcc.passes.tile.windowed import tile_depthwise, tile_pool
-from vcc.runtime.diagnostics import Diagnostic, VccError
+from vcc.runtime.diagnostics import Diagnostic, VccError, merged
 
 #: The code of each kernel family, by the `kind` that fusion gives a kernel.
 FAMILIES: dict[str, Callable[[KernelLowering], None]] = {
@@ -79,16 +79,20 @@ class TileKernels(ModulePass):
         lowered: dict[Hashable, Lowered] = {}
         counts: dict[str, int] = {}
         packed: dict[tuple[SSAValue, str, int], ConstantOp] = {}
-        problems: list[Diagnostic] = []
+        problems, refused = list[Diagnostic](), dict[Hashable, tuple[Diagnostic, ...]]()
         for kernel in [o for o in op.walk() if isinstance(o, graph.KernelOp)]:
             constant = [isinstance(v, OpResult) and isinstance(v.op, ConstantOp) for v in kernel.inputs]
             key = structural_key(kernel, constant)
+            if key in refused:
+                problems += [replace(each, node=", ".join(node_names(kernel))) for each in refused[key]]
+                continue
             if key not in lowered:
                 kind = kernel.kind.data if kernel.kind is not None else "elementwise"
                 lower = KernelLowering(kernel, machine, constant)
                 try:
                     (FAMILIES[kind] if has_elements(kernel) else tile_nothing)(lower)
                 except VccError as problem:
+                    refused[key] = problem.diagnostics
                     problems += problem.diagnostics
                     continue
                 name = f"{kind}_{counts.setdefault(kind, 0)}"
@@ -96,7 +100,7 @@ class TileKernels(ModulePass):
                 lowered[key] = Lowered(lower.finish(name), lower.packs)
             lowered[key].instances.append(kernel)
         if problems:
-            raise VccError(problems)
+            raise VccError(merged(problems))
         for entry in lowered.values():
             label_sources(entry)
             for kernel in entry.instances:

@@ -13,9 +13,10 @@ from vcc.runtime.binary.image import Constant, LiveRange, Value
 from vcc.runtime.binary.program_writer import HOST_CALL, INTEGER, LAUNCH, OMITTED, PLACE
 from vcc.runtime.binary.words import WordReader
 from vcc.runtime.isa.host import HostCall, HostProgram, HostTensor, Launch, Ref, Step, TensorSpec
-from vcc.runtime.isa.limits import MAX_RANK
+from vcc.runtime.isa.limits import MAX_BYTES, MAX_RANK
 
-MAX_SIZE = 1 << 48
+#: Sizes, offsets, and whatever else counts elements or bytes.
+MAX_SIZE = MAX_BYTES
 
 
 def read_host(words: WordReader, kernels: Sequence[str]) -> HostProgram:

@@ -9,3 +9,5 @@ MAX_TERMS = 256
 MAX_FACTORS = 16
 #: Dimensions of a buffer or tensor.
 MAX_RANK = 32
+#: Bytes of one tensor, and of the arena: what a .vbin can say.
+MAX_BYTES = 1 << 48

@@ -37,6 +37,15 @@ def test_what_does_not_fit_names_node_memory_and_bytes(memory: str, nbytes: int,
     assert f" bytes of {memory}, which has {nbytes}" in diagnostic.message
 
 
+def test_equal_kernels_that_do_not_fit_are_one_line_with_all_nodes(tmp_path: Path):
+    nodes = [node("MaxPool", "x", "a", kernel_shape=[2, 2]), node("MaxPool", "z", "b", kernel_shape=[2, 2])]
+    case = Case("two", nodes, {"x": random(1, 8, 5, 5), "z": random(1, 8, 5, 5)}, outputs=["a", "b"])
+    with pytest.raises(VccError) as failure:
+        compile_model(case.model(), machine_with("ub", 64, tmp_path))
+    (diagnostic,) = failure.value.diagnostics
+    assert diagnostic.code == "E0140" and diagnostic.node == "MaxPool_a, MaxPool_b"
+
+
 def test_all_kernels_that_do_not_fit_are_named_at_once(tmp_path: Path):
     nodes = [node("Conv", "x w", "c"), node("MaxPool", "c", kernel_shape=[2, 2]), node("Exp", "x", "e")]
     case = Case("two", nodes, {"x": random(1, 8, 5, 5)}, {"w": random(8, 8, 1, 1)}, outputs=["y", "e"])

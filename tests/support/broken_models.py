@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ def make_broken_files(folder: Path) -> None:
     (folder / "digits.onnx").write_bytes(model_path().read_bytes())
     save_model(small_model(), folder / "small.onnx")
     save_model(small_model(dims=("batch", 3)), folder / "open.onnx")
+    save_model(small_model(dims=("batch", "width")), folder / "wide.onnx")
     save_model(small_model("Frobnicate"), folder / "unknown_op.onnx")
     save_model(small_model("Frobnicate", "com.example"), folder / "custom_op.onnx")
     save_model(_without_weights(), folder / "external.onnx")
@@ -39,6 +41,8 @@ def make_broken_files(folder: Path) -> None:
     (folder / "bad.vasm").write_text("kernel k(x: gm f32[4] in) {\n  frobnicate {i: 4} x(1)\n}\n")
     (folder / "bad.mlir").write_text("builtin.module {\n  func.func @main() { graph.nonsense }\n}\n")
     (folder / "bad.toml").write_text("name = 'x'\ncores = -1\n")
+    tiny = (Path(__file__).parent / "tiny.toml").read_text(encoding="utf-8")
+    (folder / "no_ub.toml").write_text(re.sub(r"^ub = .*$", "ub = 0", tiny, flags=re.MULTILINE))
     (folder / "bad.npy").write_bytes(b"no array")
     np.save(folder / "f64.npy", np.zeros((2, 3)))
     np.save(folder / "long.npy", np.zeros((2, 4), np.float32))

@@ -1,4 +1,4 @@
-"""Can a model be compiled: every obstacle with its remedy, and what would run on the host. Nothing is compiled."""
+"""Can a model be compiled: every obstacle with its remedy, and what would run on the host. Nothing is written."""
 
 from __future__ import annotations
 
@@ -42,9 +42,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def find_obstacles(model: Path | bytes, options: Options) -> tuple[list[Diagnostic], Work | None]:
-    """All obstacles up to the graph phase, where operators are looked at; and the model's work if there are none.
+    """All obstacles, and the model's work if there are none.
 
-    An open dimension is an obstacle; the others are sought with 1 in its place.
+    Operators are looked at after the graph phase; only if all are known, whether their kernels fit the machine. An
+    open dimension is an obstacle; the others are sought with 1 in its place.
     """
     from vcc.compiler.compilation import Compilation
     from vcc.compiler.interface import unbound_shapes
@@ -57,7 +58,7 @@ def find_obstacles(model: Path | bytes, options: Options) -> tuple[list[Diagnost
             obstacles += unbound
             again = replace(options, shapes={**options.shapes, **shapes})
             compilation = Compilation.from_model(model, again, need_sizes=False)
-        compilation.advance("graph")
-        return obstacles, compilation.work
+        compilation.advance("schedule")
+        return obstacles, None if obstacles else compilation.work
     except VccError as failure:
         return [*failure.diagnostics, *obstacles], None

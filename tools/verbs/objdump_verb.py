@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE.vbin", help="the binary")
     parser.add_argument("-h", "--headers", action="store_true", help="inputs, outputs, kernels and memory")
     parser.add_argument("-d", "--disassemble", action="store_true", help="the program as assembly (the default)")
+    parser.add_argument("--kernel", metavar="NAME", help="the assembly of one kernel alone")
     parser.add_argument("-s", "--sections", action="store_true", help="the file's sections")
     parser.add_argument("--source", action="store_true", help="the assembly with ONNX node names")
 
@@ -31,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
 
     data = read_bytes(args.file)
     image = read_image(data, "stdin" if args.file == "-" else args.file)
-    wants_text = args.disassemble or args.source or not (args.headers or args.sections)
+    wants_text = args.disassemble or args.source or args.kernel or not (args.headers or args.sections)
     found: dict[str, Any] = {}
     if args.sections:
         found["sections"] = _sections(data)
@@ -39,7 +41,10 @@ def run(args: argparse.Namespace) -> int:
         found["headers"] = headers(image)
     if wants_text:
         path = None if args.file == "-" else args.file
-        found["assembly"] = disassemble(image, path, _constant_offsets(image, data), args.source)
+        if args.kernel is None:
+            found["assembly"] = disassemble(image, path, _constant_offsets(image, data), args.source)
+        else:
+            found["assembly"] = _one_kernel(image, args.kernel, args.source)
     if args.format == "json":
         print_json("objdump", found)
         return 0
@@ -50,6 +55,21 @@ def run(args: argparse.Namespace) -> int:
     if "assembly" in found:
         print(found["assembly"], end="")
     return 0
+
+
+def _one_kernel(image: Image, name: str, source: bool) -> str:
+    from difflib import get_close_matches
+
+    from vcc.runtime.diagnostics import error
+    from vcc.runtime.isa.text_print import kernels
+
+    names = [kernel.name for kernel in image.kernels]
+    if name not in names:
+        close = get_close_matches(name, names, 1)
+        hint = f"did you mean '{close[0]}'?" if close else "vcc objdump -h lists the kernels"
+        raise error("E0202", f"there is no kernel '{name}'", help=hint)
+    one = replace(image, kernels=(image.kernel(name),))
+    return "\n".join(text.rstrip("\n") + "\n" for text in kernels(one, source))
 
 
 def headers(image: Image) -> dict[str, Any]:
