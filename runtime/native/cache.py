@@ -62,7 +62,7 @@ def _root(environment: Mapping[str, str]) -> Path:
 
 
 def _limit(text: str) -> int:
-    number = text.strip().upper().removesuffix("B").removesuffix("I")
+    number = text.replace(" ", "").upper().removesuffix("B").removesuffix("I")
     unit = number[-1:] if number[-1:] in _UNITS else ""
     if not number:
         return DEFAULT_LIMIT
@@ -82,21 +82,22 @@ class Cache:
 
     def load(self, name: str) -> bytes | None:
         """A file's bytes; None if there is none. Raises CacheError if it or the folder is not the user's alone."""
+        path = self.path(name)
         try:
             self._trust(self.folder.lstat(), self.folder, stat.S_ISDIR)
-            descriptor = os.open(self.path(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                self._trust(os.fstat(descriptor), path, stat.S_ISREG)
+                with suppress(OSError):
+                    os.utime(descriptor)  # now used last
+                with open(descriptor, "rb", closefd=False) as file:
+                    return file.read()
+            finally:
+                os.close(descriptor)
         except FileNotFoundError:
             return None
         except OSError as problem:
-            raise CacheError(f"{self.path(name)}: {problem.strerror or problem}") from problem
-        with open(descriptor, "rb") as file:
-            self._trust(os.fstat(descriptor), self.path(name), stat.S_ISREG)
-            with suppress(OSError):
-                os.utime(descriptor)  # now used last
-            try:
-                return file.read()
-            except OSError as problem:
-                raise CacheError(f"{self.path(name)}: {problem.strerror or problem}") from problem
+            raise CacheError(f"{path}: {problem.strerror or problem}") from problem
 
     def store(self, name: str, data: bytes) -> None:
         """Keep a file, and remove others if they are too many. Raises CacheError if that cannot be."""

@@ -166,6 +166,25 @@ def test_doctor(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPa
     assert rows["bundled model"]["note"] == "its results are wrong" and rows["numpy"]["found"]
 
 
+def test_doctor_shows_and_clears_the_cache(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.setenv("VCC_CACHE_DIR", str(tmp_path))
+    assert main(["run", digits(), "--input", "image=image.npy"]) == 0
+    capsys.readouterr()
+    assert main(["doctor", "--format=json"]) == 0
+    rows = {row["what"]: row for row in json.loads(capsys.readouterr().out)["found"]}
+    assert rows["machine code"]["found"] == "mapped" and "vectors of" in rows["machine code"]["note"]
+    assert rows["cache"]["found"] == str(tmp_path / "native") and rows["cache"]["note"].startswith("code of 1 programs")
+    assert main(["doctor", "--clear-cache"]) == 0
+    assert "removed the code of 1 programs" in capsys.readouterr().err
+    monkeypatch.setenv("VCC_CACHE_SIZE", "many")
+    assert main(["doctor", "--clear-cache"]) == 2
+    monkeypatch.setenv("VCC_CACHE_DISABLE", "1")
+    assert main(["doctor", "--clear-cache"]) == 0
+    assert "switched off" in capsys.readouterr().err
+
+
 def test_counting_and_sanitizing_a_compiled_program(capsys: pytest.CaptureFixture[str]):
     assert main(["run", digits(), "--input", "image=image.npy", "--sanitize", "--stats", "--format=json"]) == 0
     rows = {row["node"]: row for row in json.loads(capsys.readouterr().out)["stats"]}
