@@ -3,7 +3,8 @@
 How many is a matter of cost. Of the pipes that touch a buffer in a loop, one is the slowest. It never waits if the
 slots that it does not work on last as long as any other needs to come round again: that other's share of an
 iteration, and what else it has to do between two runs of the loop. That is two slots where the times of iterations are
-alike, and more where loads have to run ahead of a tile's end. A core that runs the loop's body once needs one.
+alike, and more where loads have to run ahead of a tile's end. A core that runs the loop's body once needs one, and so
+does a machine whose pipes take turns.
 
 Every buffer gets its second slot before any gets a third, as long as the memory has room, loads first: they hide the
 latency of global memory.
@@ -69,6 +70,8 @@ def profitable_slots(alloc: AllocOp, machine: Machine) -> int:
     """The number of slots with which the slowest of the pipes that touch a buffer does not wait for the others."""
     block = alloc.parent_block()
     assert block is not None
+    if not machine.overlap:
+        return 1
     loops = enclosing_loops(block)
     rounds = iterations(machine, loops)
     busy = pipe_cycles(machine, block.ops)

@@ -53,7 +53,7 @@ def choose_tile(
     node: str,
     what: str,
 ) -> dict[str, int]:
-    """The candidate of least cost among those that fit, double-buffered if any does.
+    """The candidate of least cost among those that fit, double-buffered if any does and the pipes can run ahead.
 
     Raises `VccError` E0140 naming the ONNX node, the memory and its bytes if none fits.
     """
@@ -61,7 +61,7 @@ def choose_tile(
     sizes = {name: grid.reshape(-1) for name, grid in zip(candidates, grids, strict=True)}
     count = grids[0].size if grids else 1
     fits, needs = np.ones(count, dtype=bool), dict[Memory, NDArray[Any]]()
-    for slots in (2, 1):
+    for slots in (1,) if not machine.overlap else (2, 1):
         needs = {memory: np.broadcast_to(np.asarray(n), (count,)) for memory, n in footprint(sizes, slots).items()}
         fits = np.logical_and.reduce([need <= machine.memories[memory] for memory, need in needs.items()])
         if fits.any():

@@ -7,10 +7,11 @@ input are computed in ub on its way.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from xdsl.ir import Operation, SSAValue
 
 from vcc.dialects.graph import Window
@@ -88,6 +89,21 @@ class WindowInput:
         """Input positions along a spatial axis that `size` neighbouring outputs need."""
         return (size - 1) * self.window.strides[spatial] + self.window.extents[spatial]
 
+    def is_copied(self, axes: Sequence[IterAxis], sizes: Mapping[str, Any]) -> Any:
+        """Whether tiles of the spatial `axes` of these sizes (arrays by axis name) need more than a view of the input:
+        they reach outside it, or the input has to be computed."""
+        if self.made.ops:
+            return True
+        valid = [self.access.valid[2 + i] or (0, self.shape[2 + i]) for i in range(len(axes))]
+        inside = [self._inside(i, axis.extent, sizes[axis.name], valid[i]) for i, axis in enumerate(axes)]
+        return np.logical_not(np.logical_and.reduce(inside))
+
+    def _inside(self, spatial: int, extent: int, size: Any, valid: tuple[int, int]) -> Any:
+        """Whether all windows along a spatial axis of `extent` outputs, in tiles of `size`, are inside the input."""
+        whole = (0, self.shape[2 + spatial])
+        fits = self.window.pads_of(spatial)[0] == 0 and self._reach(spatial, extent) <= whole[1] and valid == whole
+        return np.logical_and(fits, extent % size == 0)
+
     def load(
         self, memory: Memory, tile: Sequence[TileAxis], image: Poly, block: Poly, blocks: Poly, most: int,
         sources: Sequence[int],
@@ -156,9 +172,7 @@ class WindowInput:
             stride = self._stride(IterAxis(t.axis.name, 2 + i, 1, extent))
             start = t.start * self.window.strides[i] - self.window.pads_of(i)[0]
             low, high = self.access.valid[2 + i] or (0, extent)
-            reach = self._reach(i, t.axis.extent)
-            ragged = t.axis.extent % t.max != 0
-            inside = self.window.pads_of(i)[0] == 0 and reach <= extent and low == 0 and high == extent and not ragged
+            inside = bool(self._inside(i, t.axis.extent, t.max, (low, high)))
             dims.append(dim(t.axis.name, span, valid=None if inside else (low - start, high - start)))
             strides.append(stride)
             base = base + start * stride
@@ -179,15 +193,16 @@ def _shifted(access: Access, axis: int, low: int) -> Access:
 
 
 def channel_block(lower: KernelLowering, anchor: Operation, value: SSAValue, channels: int) -> int:
-    """The number of channels to walk together: the block of a blocked input, else the largest divisor up to 16.
-
-    `channels` are those that may be walked at once (one group's).
+    """The number of channels to walk together: the block of a blocked input, or the largest divisor of `channels` in
+    it. `channels` are those that may be walked at once (one group's). The channels of a row-major input are walked one
+    at a time, so that the positions of a row are neighbours on chip as they are in memory; if its channels are
+    neighbours, up to 16 at a time.
     """
     accesses = Prologue(lower, value, anchor).accesses.values()
     blocks = [access.terms[1][1][0] for access in accesses if len(access.terms[1]) == 2]
-    if blocks and channels % blocks[0] == 0:
-        return blocks[0]
-    return largest_divisor(channels, min([*blocks, 16]))
+    if not blocks:
+        return largest_divisor(channels, 16) if all(access.terms[1][-1][1] == 1 for access in accesses) else 1
+    return blocks[0] if channels % blocks[0] == 0 else largest_divisor(channels, min(blocks))
 
 
 def largest_divisor(number: int, limit: int) -> int:

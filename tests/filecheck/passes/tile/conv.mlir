@@ -23,20 +23,23 @@ func.func @window(%x: tensor<1x32x8x8xf32, #graph.blocked<axis = 1, block = 16>>
 
 // -----
 
-// A 1x1 convolution needs no padding, and drain takes the bias and the ReLU along.
+// A 1x1 convolution needs no padding, and drain takes the bias and the ReLU along. All channels of the input fit, so it
+// is loaded once for four panels of output channels; a row-major input keeps its positions next to each other.
 
 // CHECK-LABEL: @point
 // CHECK-NOT:  in 
 // CHECK-NOT: visa.relu
 // CHECK: %r = visa.launch @conv_0(%x, %w, %b) {sources = {{\[\[}}], [{{\]\]}}, taps = []{{.*}} : (tensor<1x16x4x4xf32>, tensor<16x16x1x1xf32>, tensor<16xf32>) -> tensor<1x16x4x4xf32>
-// CHECK: visa.forall (%o, %oh) in (2, 4) {
-// CHECK: visa.load "{ow:4, ci:16} b0(16,1), b1[4*%0](1,16) !src(0)"
-// CHECK: visa.mov "{ow:64} b0(1), b1(1) !src(0)"
-// CHECK: visa.load "{ci:16, o:8} b0(8,1), b1[128*%0](1,16) !src(0)"
-// CHECK: visa.mmad "{ow:m 4, o:n 8, ci:k 16} b0(8,1,0), b1(16,0,1), b2(0,1,8) !src(0)"
-// CHECK: visa.load "{o:8} b0(1), b1[8*%0](1) !src(0)"
-// CHECK: visa.drain "{o:8, ow:4} b0(4,1), b1(1,8), bias=b2(1,0), act=relu !src(0, 1)"
-// CHECK: visa.store "{o:8, ow:4} b0[4*%1+128*%0](16,1), b1(4,1) !src(1)"
+// CHECK: visa.forall (%oh) in (2) {
+// CHECK: visa.load "{c:16, oh:8} b0(8,1), b1[8*%0](16,1) !src(0)"
+// CHECK: scf.for %p = %c0 to %c4 step %c1 {
+// CHECK: visa.mov "{oh:8, c:16} b0(16,1), b1(1,8) !src(0)"
+// CHECK: visa.load "{c:16, o:4} b0(4,1), b1[64*%0](1,16) !src(0)"
+// CHECK: visa.mmad "{oh:m 8, o:n 4, c:k 16} b0(4,1,0), b1(16,0,1), b2(0,1,4) !src(0)"
+// CHECK: visa.load "{o:4} b0(1), b1[4*%0](1) !src(0)"
+// CHECK: visa.drain "{o:4, oh:8} b0(8,1), b1(1,4), bias=b2(1,0), act=relu !src(0, 1)"
+// CHECK: visa.store "{o:4, oh:8} b0[64*%1+8*%0](16,1), b1(8,1) !src(1)"
+// CHECK: visa.kind = "parallel"
 // CHECK-NOT:  in 
 // CHECK-NOT: visa.relu
 func.func @point(%x: tensor<1x16x4x4xf32>, %w: tensor<16x16x1x1xf32>, %b: tensor<16xf32>) -> tensor<1x16x4x4xf32> {
