@@ -1,11 +1,12 @@
-"""Absorb elementwise kernels into the kernels that read their result: what comes before an anchor becomes a part of it.
+"""Absorb elementwise and gather kernels into the kernels that read their result: what comes before becomes a part.
 
-An elementwise kernel of one result goes if every reader can compute the result itself, and all of them together take
-fewer cycles than they and the kernel take apart (estimate.py). Each reader gets operations of its own; views between
-are moved before them, so that they become views of what the operations load:
+A kernel of one result goes if every reader can compute the result itself, and all of them together take fewer cycles
+than they and the kernel take apart (estimate.py). Each reader gets operations of its own; views between are moved
+before them, so that they become views of what the operations load:
 
     conv(mul(x, s))             ->  one kernel, which multiplies each tile of x before it unfolds it
     matmul(transpose(sqrt(x)))  ->  matmul(sqrt(transpose(x))), one kernel that loads x transposed
+    concat(gather(w, i), y)     ->  one kernel, a piece of which is loaded through the indices
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from vcc.runtime.diagnostics import VccError
 
 #: The views that can stand before an elementwise operation as well as after it. A border cannot: it is not computed.
 MOVABLE = (graph.TransposeOp, graph.SliceOp, graph.ExpandOp, graph.ReshapeOp)
+GATHERS = (graph.GatherOp, graph.GatherElementsOp)
 #: More readers than this are not worth trying: each computes the value again.
 MOST_READERS = 4
 
@@ -49,9 +51,9 @@ class Site:
 def absorb_kernels(forming: Forming, groups: list[Group], estimator: Estimator) -> None:
     """Absorb what pays, from the last kernel to the first; the remarks of all concerned say why or why not."""
     for group in sorted(groups, key=lambda g: forming.position[g.place], reverse=True):
-        if group.kind != "elementwise":
+        if group.kind not in ("elementwise", "gather"):
             continue
-        made = [op for op in group.ops if isinstance(op, ELEMENTWISE)]
+        made = [op for op in group.ops if isinstance(op, (*ELEMENTWISE, *GATHERS))]
         if not made or len(leaving := escaping(group.ops)) != 1 or leaving[0] is not group.ops[-1]:
             continue
         sites = _sites(forming, group, made[-1].results[0])
@@ -86,6 +88,8 @@ def _may_compute(group: Group, user: Operation, index: int) -> bool:
         return True
     if isinstance(user, graph.ConcatOp):
         return not may_alias(user)
+    if isinstance(user, GATHERS):
+        return index == 1
     return group.kind == "matmul" or (group.kind in (*ROWS, *WINDOWS) and index == 0)
 
 
@@ -141,13 +145,13 @@ class _Trial:
         mapping: dict[SSAValue, SSAValue] = {}
         copies: list[Operation] = []
         for op in self.made:
-            shape = shape_of(op.results[0])
+            gathers, shape = isinstance(op, GATHERS), shape_of(op.results[0])
             for value in op.operands:
-                if value not in mapping and site.views and not _stays(op, value):
-                    mapping[value] = self._moved(site, value, shape)
+                if value not in mapping and site.views and not gathers and not _stays(op, value):
+                    mapping[value] = self._moved(site, value, shape)[-1].results[0]
             copy = op.create(
                 operands=[mapping.get(value, value) for value in op.operands],
-                result_types=[self._type(site, result) for result in op.results],
+                result_types=[result.type if gathers else self._type(site, result) for result in op.results],
                 properties=op.properties,
                 attributes=dict(op.attributes),
             )
@@ -155,24 +159,29 @@ class _Trial:
             copy.results[0].name_hint = op.results[0].name_hint
             if site.views or len(self.sites) > 1 or not _sees_all(self.forming.members[site.user], site):
                 copy.attributes.pop(VALUES, None)
-            mapping.update(zip(op.results, copy.results, strict=True))
-            self._insert(site, copy)
-            copies.append(copy)
+            copies.append(self._insert(site, copy))
+            # What is gathered is read through the views; they stay between.
+            views = self._moved(site, copy.results[0], shape) if gathers and site.views else []
+            copies += views
+            mapping.update(zip(op.results, (views or [copy])[-1].results, strict=True))
         reader = self.forming.members[site.user]
-        at = reader.ops.index(site.user) if isinstance(site.user, ELEMENTWISE) else 0
+        at = 0 if reader.ops[0] is site.user or not isinstance(site.user, ELEMENTWISE) else reader.ops.index(site.user)
         reader.ops[at:at] = copies
         site.user.operands[site.index] = mapping[self.made[-1].results[0]]
 
-    def _moved(self, site: Site, value: SSAValue, shape: Sequence[int]) -> SSAValue:
-        """An operand, broadcast to the shape of its operation, behind the views."""
+    def _moved(self, site: Site, value: SSAValue, shape: Sequence[int]) -> list[Operation]:
+        """Views that make of an operand, broadcast to the shape of its operation, what the views make of that."""
+        added: list[Operation] = []
         if shape_of(value) != tuple(shape):
-            value = self._insert(site, graph.ExpandOp(value, shape)).results[0]
+            added.append(self._insert(site, graph.ExpandOp(value, shape)))
         for view in site.views:
+            source = added[-1].results[0] if added else value
             type = TensorType(tensor_of(value).element_type, shape_of(view.results[0]))
-            copy = view.create(operands=[value], result_types=[type], properties=view.properties)
+            copy = view.create(operands=[source], result_types=[type], properties=view.properties)
             copy.results[0].name_hint = view.results[0].name_hint
-            value = self._insert(site, copy).results[0]
-        return value
+            copy.location = view.location
+            added.append(self._insert(site, copy))
+        return added
 
     def _type(self, site: Site, result: SSAValue) -> TensorType:
         type = tensor_of(result)
@@ -190,6 +199,7 @@ class _Trial:
             not isinstance(owner := value.owner, MOVES) or owner not in self.added or self._is_whole(op, value)
             for op in reader.ops
             for value in op.operands
+            if value.owner not in reader.ops
         )
 
     def _is_whole(self, op: Operation, value: SSAValue) -> bool:
@@ -209,7 +219,7 @@ class _Trial:
 
     def _settle(self, saved: int) -> None:
         for reader in self.readers:
-            note = f"computes {len(self.made)} elementwise operations before it, which saves {saved:,} cycles"
+            note = f"computes {len(self.made)} operations before it, which saves {saved:,} cycles"
             reader.remark = f"{note}; {reader.remark}" if reader.remark else note
         views = [view for site in self.sites for view in reversed(site.views)]
         for op in self.group.ops:

@@ -89,9 +89,11 @@ def chain_access(chain: Sequence[Operation]) -> Access | None:
 
 
 def chain_splits(user: Operation, value: SSAValue, access: Access) -> dict[int, int]:
-    """The blocks in which reading a value asks an elementwise user to walk axes of its result."""
+    """The blocks in which reading a value asks an elementwise user to walk axes of its result: 1 for whole axes,
+    as those with borders."""
     missing = len(shape_of(user.results[0])) - len(shape_of(value))
-    return {axis + missing: block for axis, block in splits_of([access]).items()}
+    whole = {axis: 1 for axis, interval in enumerate(access.valid) if interval is not None}
+    return {axis + missing: block for axis, block in (whole | splits_of([access])).items()}
 
 
 def _takes(user: Operation, value: SSAValue, view: Operation) -> bool:
@@ -126,6 +128,8 @@ def _fits(user: Operation, value: SSAValue, chain: Sequence[Operation], splits: 
         return False
     if kind == "concat" and isinstance(tensor_of(user.results[0]).encoding, Blocked):
         return False
+    if _cuts_border(user, value, access, splits or {}):
+        return False
     if all(len(terms) == 1 for terms in access.terms):
         return True
     if kind in ROWS:
@@ -134,6 +138,15 @@ def _fits(user: Operation, value: SSAValue, chain: Sequence[Operation], splits: 
         return False
     wanted = chain_splits(user, value, access)
     return all(splits.get(axis, block) == block for axis, block in wanted.items())
+
+
+def _cuts_border(user: Operation, value: SSAValue, access: Access, splits: dict[int, int]) -> bool:
+    """Whether an axis with a border would be walked in blocks, since something else lies so."""
+    missing = len(shape_of(user.results[0])) - len(shape_of(value)) if isinstance(user, ELEMENTWISE) else 0
+    encodings = [tensor_of(each).encoding for each in (*user.operands, *user.results)]
+    blocks = {axis for axis, block in splits.items() if block > 1}
+    blocks.update(encoding.axis for encoding in encodings if isinstance(encoding, Blocked))
+    return any(interval is not None and axis + missing in blocks for axis, interval in enumerate(access.valid))
 
 
 def _is_border_of_zeros(pad: graph.PadOp) -> bool:

@@ -97,8 +97,10 @@ class Access:
         return Access(tuple(terms), base, tuple(valid), value)
 
     def stride(self, axis: IterAxis) -> int | None:
-        """Elements between neighbours along a loop; None where the loop does not fit the tensor's blocks."""
+        """Elements between neighbours along a loop; None where it does not fit the tensor's blocks or its border."""
         terms = self.terms[axis.axis]
+        if self.valid[axis.axis] is not None and (axis.step != 1 or axis.extent != extent_of(terms)):
+            return None  # what exists is told in elements along the whole axis
         if len(terms) == 1 or extent_of(terms) == 1:
             return axis.step * terms[-1][1]
         (_, outer), (block, inner) = terms

@@ -6,7 +6,7 @@ emitted for the chosen tile. Values live in buffers of ub that are reused as soo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -113,6 +113,28 @@ def gm_dims(access: Access, tile: Sequence[TileAxis]) -> list[Dim]:
     return dims
 
 
+@dataclass(frozen=True, kw_only=True)
+class Indirect(Access):
+    """An access that takes more than one load: its elements do not lie evenly spaced in one tensor."""
+
+    def viewed(self, view: Callable[[Access], Access | None]) -> Indirect | None:
+        """The access through a view of the result; None if there is none."""
+        raise NotImplementedError
+
+    def broadcast_to(self, shape: Sequence[int]) -> Indirect:
+        found = self.viewed(lambda access: access.broadcast_to(shape))
+        assert found is not None, "every access broadcasts"
+        return found
+
+    def plan(self, plan: ChainPlan, axes: Sequence[IterAxis]) -> None:
+        """Add the buffers that the loads need besides the result's own."""
+        raise NotImplementedError
+
+    def load(self, emitter: ChainEmitter, value: SSAValue, number: int, param: str, sources: Sequence[int]) -> None:
+        """Emit the loads of a tile into a buffer of the plan."""
+        raise NotImplementedError
+
+
 @dataclass
 class PlannedBuffer:
     """A buffer of the plan: its dtype and which of the tile's loops it has; `crosses` pipes if loaded or stored."""
@@ -146,6 +168,19 @@ class ChainPlan:
         """A new buffer's number."""
         self.buffers.append(PlannedBuffer(dtype, tuple(spans), crosses))
         return len(self.buffers) - 1
+
+    def add_load(
+        self, value: SSAValue, access: Access, axes: Sequence[IterAxis], spans: Sequence[bool] | None = None
+    ) -> int:
+        """A new buffer for the tile of a value that is loaded; by default with the loops along which it moves."""
+        strides = access.strides(axes)
+        assert strides is not None, "the loops were checked against every operand"
+        number = self.add(dtype_of(value), spans or [stride != 0 for stride in strides], True)
+        if isinstance(access, Indirect):
+            access.plan(self, axes)
+        self.home[value] = number
+        self.loads.append((value, number))
+        return number
 
     def nbytes(self, sizes: Sequence[Any], slots: int) -> Any:
         """Bytes of ub for a tile of these sizes (numbers or arrays); buffers that cross pipes count `slots` times."""
@@ -186,12 +221,7 @@ def plan_chain(
                 operands.append((role, Immediate(number)))
                 continue
             if value not in plan.home:
-                strides = accesses[value].strides(axes)
-                assert strides is not None
-                buffer = plan.add(dtype_of(value), [s != 0 for s in strides], True)
-                own[buffer] = True
-                plan.home[value] = buffer
-                plan.loads.append((value, buffer))
+                own[plan.add_load(value, accesses[value], axes)] = True
             operands.append((role, plan.home[value]))
         dtype = dtype_of(op.results[0])
         parts = composite_parts(op)
@@ -291,6 +321,9 @@ class ChainEmitter:
 
     def load_one(self, value: SSAValue, number: int, param: str, access: Access, sources: Sequence[int]) -> None:
         """Load the tile of one operand from global memory."""
+        if isinstance(access, Indirect):
+            access.load(self, value, number, param, sources)
+            return
         planned = self.plan.buffers[number]
         tile = self.buffer(number, "in")
         kept = [t for t, spans in zip(self.tile, planned.spans, strict=True) if spans]

@@ -10,7 +10,7 @@ from xdsl.ir import SSAValue
 
 from vcc.passes.tile.access import Access, IterAxis, iteration_axes, splits_of
 from vcc.passes.tile.bursts import tile_cycles
-from vcc.passes.tile.chain import ChainEmitter, ChainPlan, dtype_of, plan_chain, tensor_type
+from vcc.passes.tile.chain import ChainEmitter, ChainPlan, plan_chain, tensor_type
 from vcc.passes.tile.lowering import KernelLowering, tile_counts
 from vcc.passes.tile.search import choose_tile, cuts, waves
 from vcc.runtime.isa.kernel import MAX_DIMS, Memory, Pipe
@@ -24,14 +24,12 @@ def tile_elementwise(lower: KernelLowering) -> None:
     shape = tensor_type(result).get_shape()
     accesses, args = lower.operand_accesses(ops, (), shape)
     if not ops:
-        arg, access = lower.access(result)
+        arg, access = lower.operand(result)
         accesses, args = {result: access}, {result: arg}
     axes = iteration_axes(tensor_type(result), splits=splits_of(accesses.values()))
     plan = plan_chain(ops, accesses, axes, {}, [result, *lower.others] if ops else [])
     if not ops:
-        number = plan.add(dtype_of(result), (True,) * len(axes), True)
-        plan.home[result] = number
-        plan.loads.append((result, number))
+        plan.add_load(result, accesses[result], axes, (True,) * len(axes))
     sizes = choose_sizes(lower.machine, plan, axes, accesses, lower.node, lower.destination())
     lower.open()
     with lower.builder.forall(tile_counts(axes, sizes)) as variables:

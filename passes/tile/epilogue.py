@@ -39,7 +39,7 @@ class Epilogue:
         drains: bool = True,
     ):
         self.lower, self.anchor, self.axes, self.accumulator = lower, anchor, tuple(axes), accumulator
-        ops = [op for op in lower.elementwise if lower.sources[op] > lower.sources[anchor]]
+        ops = lower.elementwise
         shape = tensor_type(anchor.results[0]).get_shape()
         self.accesses, self.args = lower.operand_accesses(ops, anchor.results, shape)
         self.drained: dict[str, SSAValue] = {}
@@ -87,11 +87,7 @@ class Epilogue:
     def _plan_load(self, value: SSAValue) -> None:
         if value in self.plan.home:
             return
-        strides = self.accesses[value].strides(self.axes)
-        assert strides is not None
-        number = self.plan.add(dtype_of(value), [s != 0 for s in strides], True)
-        self.plan.home[value] = number
-        self.plan.loads.append((value, number))
+        self.plan.add_load(value, self.accesses[value], self.axes)
 
     def nbytes(self, sizes: Sequence[Any], slots: int) -> Any:
         """Bytes of ub for a tile of these sizes; buffers that cross pipes count `slots` times."""

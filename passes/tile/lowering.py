@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -53,6 +54,8 @@ class KernelLowering:
         named = [o for o in self.ops if any(value_names(r) for r in o.results)]
         self.taps: dict[Operation, int] = {o: i for i, o in enumerate(named)}
         self.packs: dict[int, Pack] = {}
+        #: Packs of operands that loads of any kind want.
+        self.wanted: dict[int, Pack] = {}
         self.params: dict[SSAValue, str] = {}
         self.result, self.stored_as = stored_through(op.yielded[0])
         self.output = ""
@@ -67,8 +70,18 @@ class KernelLowering:
 
     @property
     def elementwise(self) -> list[Operation]:
-        """The elementwise operations in order."""
-        return [o for o in self.ops if is_elementwise(o)]
+        """The elementwise operations, in order, from which the results come: all, or those after an anchor."""
+        return self.makers(self.result, *self.others)
+
+    def makers(self, *values: SSAValue) -> list[Operation]:
+        """The elementwise operations of the kernel, in order, from which values come through no other ones."""
+        found, pending = set[Operation](), list(values)
+        while pending:
+            op = pending.pop().owner
+            if isinstance(op, Operation) and op in self.sources and is_elementwise(op) and op not in found:
+                found.add(op)
+                pending += op.operands
+        return sorted(found, key=self.sources.__getitem__)
 
     def source(self, *ops: Operation) -> list[int]:
         """The source numbers of operations."""
@@ -76,7 +89,7 @@ class KernelLowering:
 
     def open(self, packs: Mapping[int, Pack] | None = None) -> None:
         """Declare the kernel's parameters; `packs` says which operands are wanted in an order of the kernel's own."""
-        self.packs = dict(packs or {})
+        self.packs = self.wanted | dict(packs or {})
         for i, arg in enumerate(self.op.body.block.args):
             type = tensor_type(arg)
             extent = self.packs[i].extent if i in self.packs else prod(type.get_shape())
@@ -98,6 +111,24 @@ class KernelLowering:
         access = view_through(op, inner)
         if access is None:
             raise error("E0107", f"{op.name} cannot be folded into a load", node=self.node)
+        return arg, access
+
+    def operand(self, value: SSAValue) -> tuple[BlockArgument, Access]:
+        """As `access`, for loads of elementwise chains: they can also gather the elements."""
+        views, source = list[Operation](), value
+        while isinstance(op := source.owner, Operation) and is_view(op):
+            views.append(op)
+            source = op.operands[0]
+        if not isinstance(op := source.owner, graph.GatherOp | graph.GatherElementsOp):
+            return self.access(value)
+        from vcc.passes.tile.indexed import gathered  # it loads indices as this file says
+
+        arg, access = gathered(self, op)
+        for view in reversed(views):
+            found = access.viewed(partial(view_through, view))
+            if found is None:
+                raise error("E0107", f"{view.name} cannot be folded into a gather", node=self.node)
+            access = found
         return arg, access
 
     def stored_sources(self) -> list[int]:
@@ -133,7 +164,7 @@ class KernelLowering:
             for value in op.operands:
                 if value in made or value in accesses or isinstance(value.owner, ConstantOp):
                     continue
-                arg, access = self.access(value)
+                arg, access = self.operand(value)
                 accesses[value], args[value] = access.broadcast_to(shape), arg
         return accesses, args
 

@@ -32,8 +32,8 @@ class ProductOperand:
             if number >= missing and (shape[number - missing] > 1 or axis.extent == 1)
         ]
         last = len(shape) - 3
-        self.along_batch = last >= 0 and shape[last] > 1 if self.made.ops else along_batch(lower, value)
-        self.plan = self.made.plan(self.axes) if self.made.ops else None
+        self.along_batch = last >= 0 and shape[last] > 1 if self.made.computes else along_batch(lower, value)
+        self.plan = self.made.plan(self.axes) if self.made.computes else None
 
     @property
     def packable(self) -> int | None:

@@ -9,7 +9,15 @@ from xdsl.ir import Operation, SSAValue
 
 from vcc.passes.tile.access import Access, IterAxis
 from vcc.passes.tile.builder import Tile
-from vcc.passes.tile.chain import ChainEmitter, ChainPlan, TileAxis, dtype_of, is_elementwise, plan_chain, tensor_type
+from vcc.passes.tile.chain import (
+    ChainEmitter,
+    ChainPlan,
+    Indirect,
+    TileAxis,
+    dtype_of,
+    plan_chain,
+    tensor_type,
+)
 from vcc.passes.tile.lowering import KernelLowering
 from vcc.runtime.diagnostics import error
 from vcc.runtime.machine.cost import vector_cycles
@@ -25,12 +33,14 @@ class Prologue:
     def __init__(self, lower: KernelLowering, value: SSAValue, anchor: Operation):
         self.lower, self.value, self.anchor = lower, value, anchor
         self.shape = tensor_type(value).get_shape()
-        self.ops = _makers(lower, value)
+        self.ops = lower.makers(value)
         if self.ops:
             self.accesses, self.args = lower.operand_accesses(self.ops, (), self.shape)
         else:
-            arg, access = lower.access(value)
+            arg, access = lower.operand(value)
             self.accesses, self.args = {value: access}, {value: arg}
+        #: Whether more than one load makes the operand.
+        self.computes = bool(self.ops) or any(isinstance(access, Indirect) for access in self.accesses.values())
 
     def plan(self, axes: Sequence[IterAxis]) -> ChainPlan:
         """The chain that loads and computes a tile of `axes`.
@@ -41,9 +51,7 @@ class Prologue:
             raise error("E0107", "an operand lies in blocks that its kernel does not walk", node=self.lower.node)
         plan = plan_chain(self.ops, self.accesses, axes, {}, [self.value] if self.ops else [])
         if not self.ops:
-            number = plan.add(dtype_of(self.value), (True,) * len(axes), True)
-            plan.home[self.value] = number
-            plan.loads.append((self.value, number))
+            plan.add_load(self.value, self.accesses[self.value], axes, (True,) * len(axes))
         return plan
 
     def emit(
@@ -74,14 +82,3 @@ class Prologue:
         for op in self.ops:
             total = total + vector_cycles(machine, dtype_of(op.results[0]).name, elements)
         return total
-
-
-def _makers(lower: KernelLowering, value: SSAValue) -> list[Operation]:
-    """The elementwise operations of a kernel from which a value comes, in order."""
-    found, pending = set[Operation](), [value]
-    while pending:
-        op = pending.pop().owner
-        if isinstance(op, Operation) and op in lower.sources and is_elementwise(op) and op not in found:
-            found.add(op)
-            pending += op.operands
-    return sorted(found, key=lower.sources.__getitem__)

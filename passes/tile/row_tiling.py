@@ -48,7 +48,7 @@ class RowTiling:
         self.whole = whole
         self.result_axes = self._result_axes(rank, reduced)
         self.input = self.prologue.plan(self.loops)
-        ops = [op for op in lower.elementwise if op not in self.prologue.ops]
+        ops = lower.elementwise
         shape = tensor_type(anchor.results[0]).get_shape()
         self.accesses, self.args = lower.operand_accesses(ops, anchor.results, shape)
         given: dict[SSAValue, tuple[DType, bool]] = {anchor.results[0]: (dtype_of(anchor.results[0]), True)}

@@ -16,7 +16,7 @@ from vcc.passes.tile.access import Access, extent_of, iteration_axes
 from vcc.passes.tile.builder import dim
 from vcc.passes.tile.chain import ChainPlan, dtype_of, gm_view, tensor_type
 from vcc.passes.tile.elementwise import choose_sizes
-from vcc.passes.tile.gather import Indexed, IndexTile, spread
+from vcc.passes.tile.indexed import IndexTile, indexed, spread
 from vcc.passes.tile.lowering import KernelLowering, tile_counts
 from vcc.passes.tile.search import Sizes, choose_tile, divisors, padded, tile_candidates
 from vcc.runtime.isa.expr import ONE, ZERO, Poly
@@ -33,24 +33,24 @@ def tile_scatter(lower: KernelLowering) -> None:
     anchor = next(op for op in lower.ops if isinstance(op, graph.ScatterOp | graph.ScatterElementsOp))
     elements = isinstance(anchor, graph.ScatterElementsOp)
     result = Access.of(tensor_type(anchor.result))
-    indexed = Indexed(lower, result, anchor.indices, anchor.axis.value.data, elements=elements)
+    whole, indices = indexed(lower, anchor, result, anchor.indices, anchor.axis.value.data, elements=elements)
     arg, access = lower.access(anchor.updates)
     axes = iteration_axes(tensor_type(anchor.updates))
-    strides = indexed.index.strides(axes)
-    assert strides is not None, "nothing of a scatter is stored in blocks"
-    parts = _parts(lower, indexed.limit)
-    part = indexed.limit // parts
+    spans = indices.spans(axes)
+    assert spans is not None, "nothing of a scatter is stored in blocks"
+    parts = _parts(lower, indices.limit)
+    part = indices.limit // parts
     plan = ChainPlan()
     moved = plan.add(dtype_of(anchor.updates), (True,) * len(axes), True)
     plan.home[anchor.updates] = moved
-    plan.loads += [(anchor.updates, moved), (anchor.indices, indexed.plan(plan, strides))]
+    plan.loads += [(anchor.updates, moved), (anchor.indices, indices.plan(plan, axes))]
     if parts > 1:
-        plan.add(dtype_of(anchor.indices), [stride != 0 for stride in strides])
+        plan.add(dtype_of(anchor.indices), spans)
     # One core works through all updates, with half of ub; the copy has the other.
     half = {**lower.machine.memories, Memory.UB: lower.machine.memories[Memory.UB] // 2}
     machine = replace(lower.machine, cores=1, memories=half)
     sizes = choose_sizes(machine, plan, axes, {}, lower.node)
-    lower.open(indexed.packs)
+    lower.open(indices.packs)
     builder, sources = lower.builder, lower.source(anchor)
     with builder.forall({"part": parts}) as variables:
         first = variables["part"] * part if parts > 1 else ZERO
@@ -62,18 +62,18 @@ def tile_scatter(lower: KernelLowering) -> None:
             updates = builder.alloc("u", Memory.UB, [t.max for t in tile] or [1], dtype_of(anchor.updates))
             own = spread(updates, [True] * len(tile))
             builder.emit("load", dims, {"dst": own, "src": gm_view(lower.params[arg], access, tile)}, sources=sources)
-            index = indexed.load(tile, sources)
+            index = indices.load(tile, sources)
             if parts > 1:
-                _within_part(lower, index, first, indexed.limit, sources)
-            target = gm_view(lower.output, indexed.tensor, tile)
+                _within_part(lower, index, first, indices.limit, sources)
+            target = gm_view(lower.output, whole, tile)
             builder.emit(
                 "store.scatter.add" if anchor.add else "store.scatter",
                 dims,
-                {"dst": replace(target, base=target.base + first * indexed.pitch), "src": own, "index": index.view()},
+                {"dst": replace(target, base=target.base + first * indices.pitch), "src": own, "index": index.view()},
                 sources=sources,
                 mode="fill" if parts > 1 else "trap",
                 limit=Poly.of(part),
-                pitch=Poly.of(indexed.pitch),
+                pitch=Poly.of(indices.pitch),
             )
 
 

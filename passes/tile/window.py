@@ -18,7 +18,7 @@ from vcc.dialects.graph import Window
 from vcc.passes.tile.access import Access, IterAxis
 from vcc.passes.tile.border import fill_for
 from vcc.passes.tile.builder import Tile, dim
-from vcc.passes.tile.chain import TileAxis, dtype_of, tensor_type
+from vcc.passes.tile.chain import Indirect, TileAxis, dtype_of, tensor_type
 from vcc.passes.tile.lowering import KernelLowering
 from vcc.passes.tile.prologue import Prologue
 from vcc.passes.tile.search import padded
@@ -45,7 +45,7 @@ class WindowInput:
         self.block_axis = IterAxis("c", 1, block, self.shape[1] // block)
         self.inner_axis = IterAxis("ci", 1, 1, block)
         self.made = Prologue(lower, value, anchor)
-        if self.made.ops:
+        if self.made.computes:
             spatial = [IterAxis(f"x{i}", 2 + i, 1, extent) for i, extent in enumerate(self.shape[2:])]
             self.axes = [IterAxis("n", 0, 1, self.shape[0]), self.block_axis, *spatial, self.inner_axis]
             self.plan = self.made.plan(self.axes)
@@ -55,6 +55,8 @@ class WindowInput:
 
     def _check_border(self, outputs: Sequence[int]) -> None:
         """Find what to load outside the input so that the border comes out right."""
+        if not is_pointwise(self.window) and any(isinstance(a, Indirect) for a in self.made.accesses.values()):
+            raise error("E0107", "a window cannot slide over gathered elements", node=self.lower.node)
         outside = [
             2 + i for i, size in enumerate(outputs)
             if self.window.pads_of(i)[0] or self._reach(i, size) > self.shape[2 + i]
@@ -74,7 +76,7 @@ class WindowInput:
 
     def nbytes(self, memory: Memory, blocks: Any, spans: Sequence[Any], slots: int) -> dict[Memory, Any]:
         """Bytes for the input of so many channel blocks and positions: of `memory`, or of ub where it is computed."""
-        if self.made.ops:
+        if self.made.computes:
             return {Memory.UB: self.plan.nbytes([1, blocks, *spans, self.block], slots)}
         count: Any = blocks * self.block * self.dtype.size
         for span in spans:
@@ -113,7 +115,7 @@ class WindowInput:
         The buffer is [blocks, spatial..., channels of a block]. It is in ub if elementwise operations make the input.
         """
         spans = [self.span(i, t.max) for i, t in enumerate(tile)]
-        if self.made.ops:
+        if self.made.computes:
             return self._compute(tile, spans, image, TileAxis(self.block_axis, block, blocks, most))
         buffer = self.lower.builder.alloc("x", memory, [most, *spans, self.block], self.dtype)
         strides, base, dims = self._spatial(tile, spans)

@@ -219,7 +219,7 @@ LAUNCHES: list[tuple[Case, int]] = [
             {"w": random(20, 20)},
             terms=400,
         ),
-        2,
+        1,
     ),
 ]  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Elementwise operations before convolutions, poolings and products: launches, borders, and results."""
+"""Elementwise operations and gathers before convolutions, poolings and products: launches, borders, and results."""
 
 from __future__ import annotations
 
@@ -142,6 +142,58 @@ PROLOGUES: list[tuple[Case, int]] = [
             terms=30,
         ),
         1,
+    ),
+    (
+        Case(
+            "embeddings-side-by-side",
+            [
+                node("Gather", "w i", "g"),
+                node("Cast", "j", "k", to=7),
+                node("Gather", "v k", "h"),
+                node("Concat", "g h", axis=-1),
+            ],
+            {"i": np.array([[3, -1, 0], [8, 2, 2]], np.int64), "j": np.array([[1, 0, -2], [3, 3, 1]], np.float32)},
+            {"w": random(9, 8), "v": random(4, 5)},
+        ),
+        1,
+    ),
+    (
+        Case(
+            "embedding-scaled-and-normalised",
+            [
+                node("Gather", "w i", "g"),
+                node("Mul", "g two", "h"),
+                node("Add", "h p", "a"),
+                node("LayerNormalization", "a s b", axis=-1),
+            ],
+            {"i": np.array([[3, 1, 0, 7]], np.int64)},
+            {"w": random(9, 24), "p": random(4, 24), "two": np.array(2, np.float32), "s": random(24), "b": random(24)},
+        ),
+        1,
+    ),
+    (
+        Case(
+            "gather-transposed-into-a-product",
+            [node("Gather", "x i", "g", axis=2), node("Transpose", "g", "t", perm=[0, 2, 1]), node("MatMul", "t w")],
+            {"x": random(2, 12, 9)},
+            {"i": np.array([1, 0, 8, -3, 4], np.int64), "w": random(12, 7)},
+            terms=12,
+        ),
+        1,
+    ),
+    (
+        Case(
+            "elements-at-computed-places",
+            [
+                node("ArgMax", "x", "m", axis=1, keepdims=1),
+                node("Add", "m one", "n"),
+                node("GatherElements", "z n", "g", axis=1),
+                node("Sub", "g z"),
+            ],
+            {"x": random(6, 10), "z": random(6, 11)},
+            {"one": np.array([[1]], np.int64)},
+        ),
+        2,
     ),
 ]  # fmt: skip
 

@@ -65,7 +65,7 @@ func.func @elements(%x: tensor<70x6xf32>, %i: tensor<8x6xi32>) -> tensor<8x6xf32
 // CHECK: visa.add "{i0:%0 max 3} b0(1), b1(1), 70 !src(0, 1)"
 // CHECK: visa.select "{i0:%0 max 3} b0(1), b1(1), b2(1), b0(1) !src(0, 1)"
 // CHECK: visa.load.gather "{i0:%0 max 3, i1:5} b0(5,1), b1(0,70), b2(1,0), limit=70 !src(0, 1)"
-// CHECK: visa.store "{i0:5*%0 max 15} b0[15*%1](1), b1(1) !src(0, 1)"
+// CHECK: visa.store "{i0:5*%0 max 15} b0[15*%1](1), b1(1) !src(1, 0)"
 func.func @transposed(%x: tensor<5x70xf32>, %i: tensor<8xi32>) -> tensor<8x5xf32> {
   %t = graph.transpose %x {perm = array<i64: 1, 0>} : (tensor<5x70xf32>) -> tensor<70x5xf32>
   %0 = graph.gather %t, %i {axis = 0 : i64} : (tensor<70x5xf32>, tensor<8xi32>) -> tensor<8x5xf32>
