@@ -51,11 +51,12 @@ def _program(image: Image) -> Program:
     from vcc.runtime.native.start import cached_code
 
     code = cached_code(image)
-    if code is None or not code.facts.verified:
-        from vcc.runtime.isa.verifier import verify_image
+    if code is not None and code.facts.verified:
+        return Program(image, code)
+    from vcc.runtime.isa.verifier import verify_image
 
-        verify_image(image)
-    return Program(image, code)
+    verify_image(image)
+    return Program(image)
 
 
 class Program:

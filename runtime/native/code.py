@@ -93,22 +93,22 @@ def read_code(data: bytes, key: bytes) -> tuple[Facts, Linked]:
         runs = tuple(Run(**run) for run in told["runs"])
         traps = {name: tuple(texts) for name, texts in told["traps"].items()}
         facts = Facts(runs, traps, told["scratch_bytes"], told["copy_bytes"], told["verified"], told["cpu"])
+        sound = _agree(image, facts)
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
         raise DamagedCodeError(f"it cannot be understood: {problem!r}") from problem
-    _check(image, facts)
+    if not sound:
+        raise DamagedCodeError("its parts contradict each other")
     return facts, image
 
 
-def _check(image: Linked, facts: Facts) -> None:
+def _agree(image: Linked, facts: Facts) -> bool:
     inside = [item for item in image.table if isinstance(item, int)]
-    sound = (
+    return (
         image.code_bytes % PAGE == 0
         and 0 <= image.code_bytes <= image.table_offset
         and all(0 <= place < len(image.data) for place in (*inside, *image.symbols.values()))
         and all(0 <= image.symbols.get(run.symbol, -1) < image.code_bytes for run in facts.runs)
     )
-    if not sound:
-        raise DamagedCodeError("its parts contradict each other")
 
 
 def load(facts: Facts, image: Linked) -> ProgramCode:

@@ -14,7 +14,7 @@ from vcc.runtime.binary.writer import program_digest
 from vcc.runtime.native.cpuid import processor
 
 #: The packages whose code decides what machine code a .vbin becomes and whether it is sound.
-PACKAGES = ("binary", "isa", "machine", "native")
+PACKAGES = ("binary", "host", "interpreter", "isa", "machine", "native")
 
 
 def cache_key(image: Image, fresh: bool = False) -> bytes | None:
