@@ -12,6 +12,7 @@ from vcc.passes.tile.access import Access, IterAxis, iteration_axes, splits_of
 from vcc.passes.tile.bursts import tile_cycles
 from vcc.passes.tile.chain import ChainEmitter, ChainPlan, plan_chain, tensor_type
 from vcc.passes.tile.lowering import KernelLowering, tile_counts
+from vcc.passes.tile.operands import operand, operand_accesses
 from vcc.passes.tile.search import choose_tile, cuts, waves
 from vcc.runtime.isa.kernel import MAX_DIMS, Memory, Pipe
 from vcc.runtime.machine.cost import vector_cycles
@@ -22,9 +23,9 @@ def tile_elementwise(lower: KernelLowering) -> None:
     """Tile a kernel of elementwise operations and views."""
     result, ops = lower.result, lower.elementwise
     shape = tensor_type(result).get_shape()
-    accesses, args = lower.operand_accesses(ops, (), shape)
+    accesses, args = operand_accesses(lower, ops, (), shape)
     if not ops:
-        arg, access = lower.operand(result)
+        arg, access = operand(lower, result)
         accesses, args = {result: access}, {result: arg}
     axes = iteration_axes(tensor_type(result), splits=splits_of(accesses.values()))
     plan = plan_chain(ops, accesses, axes, {}, [result, *lower.others] if ops else [])

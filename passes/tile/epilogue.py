@@ -16,6 +16,7 @@ from vcc.passes.tile.access import Access, IterAxis
 from vcc.passes.tile.builder import Tile
 from vcc.passes.tile.chain import ChainEmitter, ChainPlan, TileAxis, dtype_of, plan_chain, tap_of, tensor_type
 from vcc.passes.tile.lowering import KernelLowering
+from vcc.passes.tile.operands import operand_accesses
 from vcc.runtime.isa.dtypes import DType
 from vcc.runtime.isa.kernel import Operand
 
@@ -41,7 +42,7 @@ class Epilogue:
         self.lower, self.anchor, self.axes, self.accumulator = lower, anchor, tuple(axes), accumulator
         ops = lower.elementwise
         shape = tensor_type(anchor.results[0]).get_shape()
-        self.accesses, self.args = lower.operand_accesses(ops, anchor.results, shape)
+        self.accesses, self.args = operand_accesses(lower, ops, anchor.results, shape)
         self.drained: dict[str, SSAValue] = {}
         self.taken: list[Operation] = [anchor]
         self.act = "none"

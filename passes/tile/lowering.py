@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from math import prod
 from typing import Any
 
@@ -113,24 +112,6 @@ class KernelLowering:
             raise error("E0107", f"{op.name} cannot be folded into a load", node=self.node)
         return arg, access
 
-    def operand(self, value: SSAValue) -> tuple[BlockArgument, Access]:
-        """As `access`, for loads of elementwise chains: they can also gather the elements."""
-        views, source = list[Operation](), value
-        while isinstance(op := source.owner, Operation) and is_view(op):
-            views.append(op)
-            source = op.operands[0]
-        if not isinstance(op := source.owner, graph.GatherOp | graph.GatherElementsOp):
-            return self.access(value)
-        from vcc.passes.tile.indexed import gathered  # it loads indices as this file says
-
-        arg, access = gathered(self, op)
-        for view in reversed(views):
-            found = access.viewed(partial(view_through, view))
-            if found is None:
-                raise error("E0107", f"{view.name} cannot be folded into a gather", node=self.node)
-            access = found
-        return arg, access
-
     def stored_sources(self) -> list[int]:
         """The source numbers of the views that the store does."""
         return self.source(*self.stored_as)
@@ -152,21 +133,6 @@ class KernelLowering:
     def is_packable(self, value: SSAValue) -> int | None:
         """The operand number if a value is a constant operand as it stands."""
         return value.index if isinstance(value, BlockArgument) and self.constant[value.index] else None
-
-    def operand_accesses(
-        self, ops: Sequence[Operation], inside: Sequence[SSAValue], shape: Sequence[int]
-    ) -> tuple[dict[SSAValue, Access], dict[SSAValue, BlockArgument]]:
-        """Where the external operands of elementwise `ops` lie, by the axes of `shape`."""
-        made = {result for op in ops for result in op.results} | set(inside)
-        accesses: dict[SSAValue, Access] = {}
-        args: dict[SSAValue, BlockArgument] = {}
-        for op in ops:
-            for value in op.operands:
-                if value in made or value in accesses or isinstance(value.owner, ConstantOp):
-                    continue
-                arg, access = self.operand(value)
-                accesses[value], args[value] = access.broadcast_to(shape), arg
-        return accesses, args
 
     def view_sources(self, value: SSAValue) -> list[int]:
         """Source numbers of the operations that a view goes through."""

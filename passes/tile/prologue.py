@@ -19,6 +19,7 @@ from vcc.passes.tile.chain import (
     tensor_type,
 )
 from vcc.passes.tile.lowering import KernelLowering
+from vcc.passes.tile.operands import operand, operand_accesses
 from vcc.runtime.diagnostics import error
 from vcc.runtime.machine.cost import vector_cycles
 from vcc.runtime.machine.model import Machine
@@ -35,9 +36,9 @@ class Prologue:
         self.shape = tensor_type(value).get_shape()
         self.ops = lower.makers(value)
         if self.ops:
-            self.accesses, self.args = lower.operand_accesses(self.ops, (), self.shape)
+            self.accesses, self.args = operand_accesses(lower, self.ops, (), self.shape)
         else:
-            arg, access = lower.operand(value)
+            arg, access = operand(lower, value)
             self.accesses, self.args = {value: access}, {value: arg}
         #: Whether more than one load makes the operand.
         self.computes = bool(self.ops) or any(isinstance(access, Indirect) for access in self.accesses.values())

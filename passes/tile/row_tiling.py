@@ -16,6 +16,7 @@ from vcc.passes.tile.access import IterAxis, block_of, iteration_axes, splits_of
 from vcc.passes.tile.builder import Tile
 from vcc.passes.tile.chain import ChainEmitter, TileAxis, dtype_of, plan_chain, tensor_type
 from vcc.passes.tile.lowering import KernelLowering, tile_counts
+from vcc.passes.tile.operands import operand_accesses
 from vcc.passes.tile.prologue import Prologue
 from vcc.passes.tile.row_ops import wide
 from vcc.passes.tile.search import Sizes, choose_tile, padded, tile_candidates, waves
@@ -50,7 +51,7 @@ class RowTiling:
         self.input = self.prologue.plan(self.loops)
         ops = lower.elementwise
         shape = tensor_type(anchor.results[0]).get_shape()
-        self.accesses, self.args = lower.operand_accesses(ops, anchor.results, shape)
+        self.accesses, self.args = operand_accesses(lower, ops, anchor.results, shape)
         given: dict[SSAValue, tuple[DType, bool]] = {anchor.results[0]: (dtype_of(anchor.results[0]), True)}
         self.plan = plan_chain(ops, self.accesses, self.result_axes, given, [lower.result, *lower.others])
 
