@@ -15,6 +15,7 @@ from vcc.compiler.context import make_context
 from vcc.compiler.emit import print_ir, read_ir, write_ir
 from vcc.compiler.files import make_folder
 from vcc.compiler.interface import check_bound
+from vcc.compiler.made_for import UNAWARE, check_machine, record_machine
 from vcc.compiler.options import Options
 from vcc.compiler.pipeline import IR_PHASES, PHASE_NAMES, PassCrashError, Trace, collector_paused, run_pipeline, verify
 from vcc.compiler.support import check_dtypes, check_sizes
@@ -77,7 +78,7 @@ class Compilation:
 
     @classmethod
     def from_ir(cls, path: Path, phase: str, options: Options) -> Compilation:
-        """Go on from the IR in `path`, which phase `phase` made; E0107 if it is not valid."""
+        """Go on from the IR in `path`, which phase `phase` made; E0107 if it is not valid, E0202 for another target."""
         if phase not in IR_PHASES:
             raise error("E0202", f"'{phase}' is not a phase with IR", help=f"phases: {', '.join(IR_PHASES)}")
         machine = load_target(options.target)
@@ -85,6 +86,7 @@ class Compilation:
         with trace.measure("read", "read"), collector_paused():
             ctx = make_context(machine)
             module = read_ir(path, ctx)
+            check_machine(module, machine, path)
             verify(module, f"reading {path}")
         again = replace(options, save_temps=None)
         made = cls(options, machine, ctx, module, phase, trace, partial(cls.from_ir, path, phase, again))
@@ -134,6 +136,8 @@ class Compilation:
         self.phase = phase
         if phase == "graph":
             self._look_at_operators()
+        if phase not in UNAWARE:
+            record_machine(module, self.machine)
         self._dump(phase, module)
 
     def _look_at_operators(self) -> None:

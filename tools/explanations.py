@@ -29,7 +29,7 @@ machine nor on the host. The message says which part. Often another exporter opt
     "E0122": """--host-ops=error was given, and these operators have no kernel: they would run on the host, which
 is slow. Leave the option out, or change the model so that it does without them.""",
     "E0140": """A kernel's smallest tile is larger than an on-chip memory of the target. The message says which
-node, which buffer and how many bytes. Compile for a machine with more memory, or reduce the sizes of that node.""",
+node, which memory and how many bytes. Compile for a machine with more memory, or reduce the sizes of that node.""",
     "E0141": """A tensor, or all of the arena, has more than 2**48 bytes, which no .vbin can describe and no machine
 has. Mostly --shape gave a size that was not meant; the message names the first node that makes such a tensor.""",
     "E0201": """--target names no machine that vcc comes with, or the .toml file that describes one has a missing,

@@ -47,7 +47,8 @@ def allocate(kernel: KernelOp, machine: Machine) -> list[Diagnostic]:
     return [
         Diagnostic(
             "E0140",
-            f"a kernel needs {end} bytes of {memory.value}, which has {machine.memories[memory]} on {machine.name}",
+            f"kernel {kernel.sym_name.data} needs {end} bytes of {memory.value}, "
+            f"which has {machine.memories[memory]} on {machine.name}",
             node=", ".join(node_names(kernel)),
             help=f"choose a target with more {memory.value}",
         )

@@ -20,8 +20,10 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 
+from vcc.dialects.origin import node_names
 from vcc.dialects.visa import AllocOp, EventOp, InstrOp, KernelOp, SignalOp, WaitOp
 from vcc.passes.schedule.scalars import enclosing_loops, iteration_number, materialise, trip_count
+from vcc.runtime.diagnostics import error
 from vcc.runtime.isa.kernel import Pipe
 
 
@@ -56,7 +58,8 @@ def guard(kernel: KernelOp, alloc: AllocOp) -> None:
     block = alloc.parent_block()
     assert block is not None
     if any(block.find_ancestor_op_in_block(use.operation) is None for use in alloc.buffer.uses):
-        raise ValueError(f"{alloc.buffer.name_hint or 'a buffer'} is used outside the block that it lives in")
+        message = f"{alloc.buffer.name_hint or 'a buffer'} is used outside the block that it lives in"
+        raise error("E0107", message, node=", ".join(node_names(kernel)), op=alloc.name)
     runs = find_runs(alloc.buffer, block)
     if len(runs) > 1 or any(run.nested for run in runs):
         chain(kernel, alloc, block, runs, slot_value(block, alloc, alloc.type.slots))
@@ -100,7 +103,7 @@ def connect(kernel: KernelOp, alloc: AllocOp, before: Run, after: Run, tokens: i
 def find_runs(buffer: SSAValue, block: Block) -> list[Run]:
     """The runs of a buffer in a block around all its uses there.
 
-    Raises ValueError if one nested operation other than a loop touches it from several pipes.
+    Raises E0107 if one nested operation other than a loop touches it from several pipes.
     """
     users: dict[Operation, list[InstrOp]] = {}
     for use in buffer.uses:
@@ -114,7 +117,9 @@ def find_runs(buffer: SSAValue, block: Block) -> list[Run]:
         pipes = {user.row.pipe for user in users[op]}
         if len(pipes) > 1 and not isinstance(op, scf.ForOp):
             listed = ", ".join(sorted(pipes))
-            raise ValueError(f"a nested {op.name} touches a buffer of the block around it from pipes {listed}")
+            message = f"a nested {op.name} touches a buffer of the block around it from pipes {listed}"
+            help = "only a loop may; allocate the buffer within the operation, or make a loop of it"
+            raise error("E0107", message, node=", ".join(node_names(op)), op=op.name, help=help)
         if len(pipes) > 1:
             inner = find_runs(buffer, op.regions[0].block)
             runs.append(Run(inner[0].enters, inner[-1].leaves, op, op, nested=True))

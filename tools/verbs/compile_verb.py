@@ -95,6 +95,7 @@ def _check_outputs(args: argparse.Namespace, output: str, emit: str | None) -> N
 
 def _start(args: argparse.Namespace, options: Options) -> Compilation:
     from vcc.compiler.compilation import Compilation
+    from vcc.compiler.made_for import MACHINE
     from vcc.compiler.targets import HOST
     from vcc.tools.files import model_argument
     from vcc.tools.ir_phase import check_phase
@@ -103,8 +104,7 @@ def _start(args: argparse.Namespace, options: Options) -> Compilation:
     if args.start is not None:
         compilation = Compilation.from_ir(Path(args.file), args.start, options)
         check_phase(compilation.module, args.file, args.start)
-        if args.start in TILED and args.target == HOST:
-            # IR does not say which machine its tiles are for.
+        if args.start in TILED and args.target == HOST and MACHINE not in compilation.module.attributes:
             note(f"the tiles of {args.file} stay as they are: --target ({args.target}) must be what they were made for")
         return compilation
     if Path(args.file).suffix == ".mlir":

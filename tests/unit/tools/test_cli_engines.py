@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from pathlib import Path
 
@@ -68,6 +69,13 @@ def test_a_warning_is_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: 
 def test_tiles_are_not_made_again(capsys: pytest.CaptureFixture[str]):
     save_model(small_model(), "small.onnx")
     assert main(["small.onnx", "--target=vn1", "--emit=tile", "-o", "t.mlir"]) == 0
+    assert main(["t.mlir", "--from=tile", "--target=vn1", "-o", "t.vbin"]) == 0
+    capsys.readouterr()
+    assert main(["t.mlir", "--from=tile", "-o", "t.vbin"]) == 2
+    assert "--target vn1" in capsys.readouterr().err
+    text = Path("t.mlir").read_text(encoding="utf-8")
+    # Written by hand, or by vcc-opt.
+    Path("t.mlir").write_text(re.sub(r'attributes \{"?vcc.machine[^}]*\}', "", text), encoding="utf-8")
     assert main(["t.mlir", "--from=tile", "-o", "t.vbin"]) == 0
     assert "--target (host) must be what they were made for" in capsys.readouterr().err
 
@@ -83,7 +91,7 @@ def test_ir_of_another_phase_is_refused(capsys: pytest.CaptureFixture[str]):
     for made, said in (("plan", "import"), ("graph", "plan"), ("fuse", "import"), ("tile", "graph")):
         assert main(["small.onnx", "--target=vn1", f"--emit={made}", "-o", f"{made}.mlir"]) == 0
         capsys.readouterr()
-        assert main([f"{made}.mlir", f"--from={said}", "-o", "t.vbin"]) == 2
+        assert main([f"{made}.mlir", f"--from={said}", "--target=vn1", "-o", "t.vbin"]) == 2
         err = capsys.readouterr().err
         assert err.startswith(f"error[VCC-E0202]: {made}.mlir is not the IR after phase {said}\n")
         assert f"--from {made}" in err
