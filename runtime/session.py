@@ -6,6 +6,7 @@ import os
 import threading
 import warnings
 from collections.abc import Callable, Sequence
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from vcc.runtime.host.feeds import Feeds
 from vcc.runtime.isa.host import TensorSpec
 
 if TYPE_CHECKING:
+    from vcc.runtime.binary.reader import Binary
     from vcc.runtime.interpreter.stats import Stats
     from vcc.runtime.native.code import ProgramCode
     from vcc.runtime.native.program import NativeProgram
@@ -35,40 +37,48 @@ def load(path: str | Path) -> Program:
 
     A program whose machine code is in the user's cache has passed the verifier before, and is not verified again.
     """
-    from vcc.runtime.binary.reader import load as load_image
+    from vcc.runtime.binary.reader import open_binary
 
-    return _program(load_image(path))
+    return program_of(open_binary(path))
 
 
 def loads(data: bytes) -> Program:
     """The program in the bytes of a .vbin. Raises VccError: E0302 or E0303 if it is not sound."""
-    from vcc.runtime.binary.reader import read_image
+    import numpy as np
 
-    return _program(read_image(data, "the bytes"))
+    from vcc.runtime.binary.reader import Binary
+
+    return program_of(Binary(np.frombuffer(data, np.uint8), "the bytes"))
 
 
-def _program(image: Image) -> Program:
+def program_of(binary: Binary) -> Program:
+    """The program of a .vbin. Raises VccError: E0302 or E0303 if it is not sound."""
     from vcc.runtime.native.start import cached_code
 
-    code = cached_code(image)
+    code = cached_code(binary.digest)
     if code is not None and code.facts.verified:
-        return Program(image, code)
+        return Program(binary, code)
     from vcc.runtime.isa.verifier import verify_image
 
+    image = binary.image()
     verify_image(image)
     return Program(image)
 
 
 class Program:
-    """A compiled model. `image` must be verified, as `load` and the compiler do; `code` is its machine code.
+    """A compiled model. `source` must be verified, as `load` and the compiler do.
 
+    With its machine code, `code`, that may be a .vbin, whose kernels are decoded when they are asked for.
     Any number of threads may run one program at once: each run has its own memory. A forked child may run it too; a
     pickle holds the bytes of the .vbin.
     """
 
-    def __init__(self, image: Image, code: ProgramCode | None = None):
-        self.image = image
-        self._executor = Executor(image)
+    def __init__(self, source: Image | Binary, code: ProgramCode | None = None):
+        if isinstance(source, Image):
+            self._outline, self._decode = source, lambda: source
+        else:
+            assert code is not None
+            self._outline, self._decode = source.outline(code.facts.kernels), cache(source.image)
         self._interpreter: Engine | None = None
         self._making, self._interpreting = threading.RLock(), threading.Lock()
         self._code = code  # shared by the native programs for any number of threads
@@ -76,14 +86,23 @@ class Program:
         self._default = ""
 
     @property
+    def image(self) -> Image:
+        """The program as data: kernels, host program, constants, names."""
+        return self._decode()
+
+    @cached_property
+    def _executor(self) -> Executor:
+        return Executor(self.image)
+
+    @property
     def inputs(self) -> tuple[TensorSpec, ...]:
         """The model's inputs: name, dtype and shape of each."""
-        return self.image.host.inputs
+        return self._outline.host.inputs
 
     @property
     def outputs(self) -> tuple[TensorSpec, ...]:
         """The model's outputs: name, dtype and shape of each."""
-        return self.image.host.outputs
+        return self._outline.host.outputs
 
     def run(
         self,
@@ -168,7 +187,7 @@ class Program:
             if self._code is None:
                 self._code = program_code(self.image, verified=True)
             if threads not in self._native:
-                self._native[threads] = NativeProgram(self.image, threads, self._code)
+                self._native[threads] = NativeProgram(self._outline, threads, self._code)
             return self._native[threads]
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vcc.tools.arguments import options_of
-from vcc.tools.files import image_or_model
+from vcc.tools.files import image_or_model, is_binary
 from vcc.tools.output import note, plural
 from vcc.tools.summary import machine_text
 
@@ -29,7 +29,10 @@ def program_of(image: Image) -> Program:
 def program_for(args: argparse.Namespace, shapes: Mapping[str, Sequence[int]]) -> Program:
     """The program of `args.file`. A model is compiled, its inputs of the given shapes where --shape does not say."""
     from vcc.runtime.binary.image import Image
+    from vcc.runtime.session import load
 
+    if args.file != "-" and is_binary(args.file):
+        return load(args.file)
     source = image_or_model(args.file)
     if isinstance(source, Image):
         return program_of(source)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
 from vcc.runtime.isa.dtypes import DType
 from vcc.runtime.isa.host import HostProgram
-from vcc.runtime.isa.kernel import Kernel
+
+if TYPE_CHECKING:
+    from vcc.runtime.isa.kernel import Kernel
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,15 @@ class LiveRange:
     size: int
     first: int
     last: int
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What is needed of a compiled model whose machine code is there already: all but its kernels and their names."""
+
+    host: HostProgram
+    constants: tuple[Constant, ...]
+    nodes: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vcc.runtime.binary.format import HEADER, MAGIC, SECTION, VERSION, DamagedError, Section, align, sections_digest
-from vcc.runtime.binary.image import Image
-from vcc.runtime.binary.kernel_reader import Debug, KernelReader, read_sources, read_taps
+from vcc.runtime.binary.image import Image, Outline
 from vcc.runtime.binary.program_reader import (
     read_constants,
     read_host,
@@ -24,9 +23,12 @@ from vcc.runtime.binary.program_reader import (
 )
 from vcc.runtime.binary.words import WordReader
 from vcc.runtime.diagnostics import error
-from vcc.runtime.isa.kernel import Kernel
+
+if TYPE_CHECKING:
+    from vcc.runtime.isa.kernel import Kernel
 
 Raw: TypeAlias = NDArray[np.uint8]
+T = TypeVar("T")
 
 
 def load(path: str | os.PathLike[str]) -> Image:
@@ -35,6 +37,16 @@ def load(path: str | os.PathLike[str]) -> Image:
     Raises `VccError` E0204 if the file cannot be read, E0303 if it is damaged. The result is well formed; whether its
     kernels keep the rules of the instruction set is for `verify_image` to say.
     """
+    return open_binary(path).image()
+
+
+def read_image(data: bytes | memoryview, origin: str) -> Image:
+    """The image in the bytes of a .vbin; constants are views of them. Raises `VccError` E0303, naming `origin`."""
+    return Binary(np.frombuffer(data, np.uint8), origin).image()
+
+
+def open_binary(path: str | os.PathLike[str]) -> Binary:
+    """A .vbin file, mapped into memory. Raises `VccError` E0204 if it cannot be read, E0303 if it is damaged."""
     origin = os.fspath(path)
     try:
         if not os.path.getsize(path):
@@ -44,22 +56,37 @@ def load(path: str | os.PathLike[str]) -> Image:
         raise error("E0204", f"cannot read {origin}: {problem.strerror or problem}") from problem
     except ValueError as problem:
         raise error("E0204", f"cannot map {origin} into memory: {problem}") from problem
-    return _read(data, origin)
+    return Binary(data, origin)
 
 
-def read_image(data: bytes | memoryview, origin: str) -> Image:
-    """The image in the bytes of a .vbin; constants are views of them. Raises `VccError` E0303, naming `origin`."""
-    return _read(np.frombuffer(data, np.uint8), origin)
+class Binary:
+    """The bytes of a .vbin, whose checksums are right. `digest` is that of `program_digest`.
 
+    Methods raise `VccError` E0303, naming `origin`, where the bytes are damaged nevertheless.
+    """
 
-def _read(data: Raw, origin: str) -> Image:
-    data.flags.writeable = False
-    try:
-        return _image(_sections(data))
-    except DamagedError as problem:
-        raise error(
-            "E0303", f"{origin}: {problem}", help="compile the model again; if the file was copied, copy it again"
-        ) from problem
+    def __init__(self, data: Raw, origin: str):
+        data.flags.writeable = False
+        self._origin = origin
+        self._sections = self._decoded(lambda: _sections(data))
+        self.digest = sections_digest({kind: section.data for kind, section in self._sections.items()})
+
+    def image(self) -> Image:
+        """Everything, decoded."""
+        image = self._decoded(lambda: _image(self._sections))
+        object.__setattr__(image, "digest", self.digest)
+        return image
+
+    def outline(self, kernels: Sequence[str]) -> Outline:
+        """All but the kernels, whose names are given."""
+        return self._decoded(lambda: _outline(self._sections, kernels))
+
+    def _decoded(self, decode: Callable[[], T]) -> T:
+        try:
+            return decode()
+        except DamagedError as problem:
+            again = "compile the model again; if the file was copied, copy it again"
+            raise error("E0303", f"{self._origin}: {problem}", help=again) from problem
 
 
 def _sections(data: Raw) -> dict[Section, Raw]:
@@ -105,7 +132,7 @@ def _image(sections: Mapping[Section, Raw]) -> Image:
     remarks, values = read_remarks(debug, len(nodes)), read_values(taps, len(nodes))
     kernels = _kernels(words(Section.KERNELS), debug, taps)
     lower_bound, plan = read_plan(words(Section.PLAN))
-    image = Image(
+    return Image(
         kernels=kernels,
         host=read_host(words(Section.HOST), [kernel.name for kernel in kernels]),
         constants=read_constants(words(Section.CONSTANT_TABLE), sections[Section.CONSTANTS]),
@@ -116,11 +143,21 @@ def _image(sections: Mapping[Section, Raw]) -> Image:
         machine=_text("MACHINE", sections[Section.MACHINE].tobytes()),
         remarks=remarks,
     )
-    object.__setattr__(image, "digest", sections_digest({kind: data.data for kind, data in sections.items()}))
-    return image
+
+
+def _outline(sections: Mapping[Section, Raw], kernels: Sequence[str]) -> Outline:
+    strings = _strings(sections[Section.STRINGS])
+    table, host, symbols = (
+        WordReader(kind.name, sections[kind].tobytes(), strings)
+        for kind in (Section.CONSTANT_TABLE, Section.HOST, Section.SYMBOLS)
+    )
+    constants = read_constants(table, sections[Section.CONSTANTS])
+    return Outline(read_host(host, kernels), constants, read_symbols(symbols))
 
 
 def _kernels(words: WordReader, debug: WordReader, taps: WordReader) -> tuple[Kernel, ...]:
+    from vcc.runtime.binary.kernel_reader import Debug, KernelReader, read_sources, read_taps
+
     def kernel() -> Kernel:
         return KernelReader(words, Debug(read_sources(debug), read_taps(taps))).read()
 

@@ -28,7 +28,7 @@ class Executor:
     def __init__(self, image: Image):
         self._image = image
         self._kernels = {kernel.name: kernel for kernel in image.kernels}
-        self._operators: dict[int, HostOperator] = {}
+        self._calls = HostCalls(image.nodes)
         self._spare: list[NDArray[np.uint8]] = []  # arenas that no run uses: fresh pages are dear
 
     def run(
@@ -61,15 +61,22 @@ class Executor:
                 kernel = self._kernels[step.kernel]
                 engine.launch(kernel, places.arguments(kernel, step), step, number)
             else:
-                self.call(number, step, places, observer)
+                self._calls.call(number, step, places, observer)
         self._spare.append(arena)
         return outputs
+
+
+class HostCalls:
+    """Makes the host calls of one program, whose ONNX nodes are `nodes`."""
+
+    def __init__(self, nodes: Sequence[str]):
+        self._nodes = nodes
+        self._operators: dict[int, HostOperator] = {}
 
     def call(self, number: int, call: HostCall, memory: Memory, observer: HostObserver | None = None) -> None:
         """One host call, step `number` of the program."""
         if number not in self._operators:
-            nodes = self._image.nodes
-            self._operators[number] = HostOperator(call, ", ".join(nodes[i] for i in call.sources))
+            self._operators[number] = HostOperator(call, ", ".join(self._nodes[i] for i in call.sources))
         operands = [None if tensor.ref is None else memory.tensor(tensor).copy() for tensor in call.inputs]
         results = self._operators[number].run(operands)
         wanted = [(i, tensor) for i, tensor in enumerate(call.outputs) if tensor.ref is not None]

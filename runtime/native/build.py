@@ -38,7 +38,8 @@ def build(image: Image, cpu: Cpu, verified: bool) -> tuple[Facts, Linked | None,
                 scratch.append(translator.scratch_bytes)
 
     linked, loaded = load_texts(texts(), cpu)
-    facts = Facts(_runs(found), traps, max(scratch), max(_copies(found), default=0), verified, cpu.name)
+    names = tuple(kernel.name for kernel in image.kernels)
+    facts = Facts(_runs(found), names, traps, max(scratch), max(_copies(found), default=0), verified, cpu.name)
     return facts, linked, loaded
 
 

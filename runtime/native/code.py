@@ -44,11 +44,13 @@ class Run:
 class Facts:
     """What is known of a program's machine code.
 
-    `traps` are each kernel's messages by number, `scratch_bytes` what one thread's on-chip memories take, `copy_bytes`
-    what copies of overlapping inputs take; `verified` says that the program passed the verifier; `cpu` names the CPU.
+    `kernels` are the names of all kernels, `traps` the messages by number of those launched, `scratch_bytes` what
+    one thread's on-chip memories take, `copy_bytes` what copies of overlapping inputs take; `verified` says that the
+    program passed the verifier; `cpu` names the CPU.
     """
 
     runs: tuple[Run, ...]
+    kernels: tuple[str, ...]
     traps: Mapping[str, tuple[str, ...]]
     scratch_bytes: int
     copy_bytes: int
@@ -92,7 +94,8 @@ def read_code(data: bytes, key: bytes) -> tuple[Facts, Linked]:
         image = Linked(data[_HEADER.size + size :], told["code_bytes"], tuple(told["table"]), told["symbols"])
         runs = tuple(Run(**run) for run in told["runs"])
         traps = {name: tuple(texts) for name, texts in told["traps"].items()}
-        facts = Facts(runs, traps, told["scratch_bytes"], told["copy_bytes"], told["verified"], told["cpu"])
+        numbers = told["scratch_bytes"], told["copy_bytes"]
+        facts = Facts(runs, tuple(told["kernels"]), traps, *numbers, told["verified"], told["cpu"])
         sound = _agree(image, facts)
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
         raise DamagedCodeError(f"it cannot be understood: {problem!r}") from problem

@@ -9,17 +9,16 @@ from hashlib import blake2b
 from pathlib import Path
 
 import vcc.runtime
-from vcc.runtime.binary.image import Image
-from vcc.runtime.binary.writer import program_digest
 from vcc.runtime.native.cpuid import processor
 
 #: The packages whose code decides what machine code a .vbin becomes and whether it is sound.
 PACKAGES = ("binary", "host", "interpreter", "isa", "machine", "native")
 
 
-def cache_key(image: Image, fresh: bool = False) -> bytes | None:
+def cache_key(program: bytes, fresh: bool = False) -> bytes | None:
     """32 bytes, or None where it cannot be told what the code depends on, as in a zip file or without llvmlite.
 
+    `program` is its digest (see `program_digest`). Raises VccError (E0121) if no machine code can be mapped.
     `fresh` reads vcc's own sources again, which an editor may have changed since they were imported.
     """
     if fresh:
@@ -28,7 +27,7 @@ def cache_key(image: Image, fresh: bool = False) -> bytes | None:
     if not sources or not llvm:
         return None
     digest = blake2b(digest_size=32)
-    for part in (program_digest(image), sources, llvm, processor()):
+    for part in (program, sources, llvm, processor()):
         digest.update(len(part).to_bytes(4, "little") + part)
     return digest.digest()
 

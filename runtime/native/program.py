@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vcc.runtime.binary.image import Image
+from vcc.runtime.binary.image import Image, Outline
 from vcc.runtime.diagnostics import error
-from vcc.runtime.host.executor import Executor, Memory, allocate
+from vcc.runtime.host.executor import HostCalls, Memory, allocate
 from vcc.runtime.host.feeds import Feeds, bind_inputs, bind_outputs
 from vcc.runtime.isa.host import HostCall, Launch
 from vcc.runtime.native.code import ProgramCode, Run
@@ -48,14 +48,17 @@ class _Memories:
 class NativeProgram:
     """An image ready to run on `threads` threads. Runs may overlap in time: each has its own memory.
 
-    `code` is the image's machine code if it is there already; else it is taken from the user's cache or made.
+    `code` is the machine code if it is there already; else it is taken from the user's cache or made, of a whole image.
     Raises VccError: E0121 if a kernel has an instruction that the engine does not have, E0303 for a launch whose
     tensors are not all there.
     """
 
-    def __init__(self, image: Image, threads: int, code: ProgramCode | None = None):
+    def __init__(self, image: Image | Outline, threads: int, code: ProgramCode | None = None):
         self.image, self.threads = image, threads
-        self._code = code or program_code(image)
+        if code is None:
+            assert isinstance(image, Image)
+            code = program_code(image)
+        self._code = code
         self._gang = Gang(threads)
         runs = {run.first: run for run in self._code.facts.runs}
         self._steps: list[_Segment | tuple[int, HostCall]] = []
@@ -65,7 +68,7 @@ class NativeProgram:
             elif number in runs:
                 address = self._code.loaded.address(runs[number].symbol)
                 self._steps.append(_Segment(runs[number], _KIND(address)))
-        self._host, self._spare = Executor(image), list[_Memories]()
+        self._host, self._spare = HostCalls(image.nodes), list[_Memories]()
         self._data = [constant.data for constant in image.constants]
         self._constants = _addresses(self._data)
 

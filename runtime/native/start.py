@@ -6,7 +6,8 @@ import warnings
 from dataclasses import replace
 
 from vcc.runtime.binary.image import Image
-from vcc.runtime.diagnostics import error
+from vcc.runtime.binary.writer import program_digest
+from vcc.runtime.diagnostics import VccError, error
 from vcc.runtime.native.cache import Cache, CacheError, user_cache
 from vcc.runtime.native.code import DamagedCodeError, Facts, ProgramCode, load, read_code, write_code
 from vcc.runtime.native.key import cache_key
@@ -14,13 +15,16 @@ from vcc.runtime.native.link import Linked
 from vcc.runtime.native.mapping import can_map
 
 
-def cached_code(image: Image) -> ProgramCode | None:
-    """The program's machine code if the user's cache has it. Warns of files or a folder that it does not trust.
+def cached_code(program: bytes) -> ProgramCode | None:
+    """The machine code of the program with that digest if the user's cache has it and this system can map it.
 
-    Raises VccError (E0202) if the environment describes no cache, E0121 if no machine code can be mapped.
+    Warns of files or a folder that it does not trust. Raises VccError (E0202) if the environment describes no cache.
     """
-    found = _cached(*_place(image))
-    return load(*found) if found else None
+    found = _cached(*_place(program))
+    try:
+        return load(*found) if found else None
+    except VccError:
+        return None  # will be told when the code is asked for
 
 
 def program_code(image: Image, verified: bool = False) -> ProgramCode:
@@ -28,13 +32,14 @@ def program_code(image: Image, verified: bool = False) -> ProgramCode:
 
     Raises VccError as `build`, ImportError if it must be made and llvmlite is missing.
     """
-    cache, key = _place(image)
+    program = program_digest(image)
+    cache, key = _place(program)
     found = _cached(cache, key)
     if found is not None:
         facts, linked = found
         if verified and not facts.verified:
             facts = replace(facts, verified=True)
-            _keep(image, cache, key, facts, linked)
+            _keep(program, cache, key, facts, linked)
         return load(facts, linked)
     try:
         from vcc.runtime.native.build import build
@@ -42,11 +47,11 @@ def program_code(image: Image, verified: bool = False) -> ProgramCode:
     except OSError as problem:  # the library that llvmlite brings cannot be loaded
         raise error("E0121", f"llvmlite does not work here: {problem}") from problem
     facts, linked, loaded = build(image, host_cpu(), verified)
-    _keep(image, cache, key, facts, linked)
+    _keep(program, cache, key, facts, linked)
     return ProgramCode(facts, loaded)
 
 
-def _place(image: Image) -> tuple[Cache | None, bytes | None]:
+def _place(program: bytes) -> tuple[Cache | None, bytes | None]:
     """The cache, and the program's key in it; None where nothing is cached."""
     if not can_map():
         return None, None
@@ -55,7 +60,10 @@ def _place(image: Image) -> tuple[Cache | None, bytes | None]:
     except CacheError as problem:
         _warn(f"vcc keeps no machine code: {problem}")
         return None, None
-    return cache, cache_key(image) if cache is not None else None
+    try:
+        return cache, cache_key(program) if cache is not None else None
+    except VccError:
+        return None, None  # nothing can be mapped, as `build` will say
 
 
 def _cached(cache: Cache | None, key: bytes | None) -> tuple[Facts, Linked] | None:
@@ -71,8 +79,8 @@ def _cached(cache: Cache | None, key: bytes | None) -> tuple[Facts, Linked] | No
     return None
 
 
-def _keep(image: Image, cache: Cache | None, key: bytes | None, facts: Facts, linked: Linked | None) -> None:
-    if cache is None or key is None or linked is None or cache_key(image, fresh=True) != key:
+def _keep(program: bytes, cache: Cache | None, key: bytes | None, facts: Facts, linked: Linked | None) -> None:
+    if cache is None or key is None or linked is None or cache_key(program, fresh=True) != key:
         return  # there is no cache, or somebody edited vcc while it ran, so that the key says too little
     try:
         cache.store(key.hex(), write_code(facts, linked, key))

@@ -123,7 +123,7 @@ def test_without_versions_or_with_the_cache_off_nothing_is_kept(
 
 def test_code_of_sources_that_changed_meanwhile_is_not_kept(vbin: Path, folder: Path, monkeypatch: pytest.MonkeyPatch):
     answers = iter([b"before", b"after"])
-    monkeypatch.setattr(start, "cache_key", lambda image, fresh=False: next(answers).ljust(32))  # pyright: ignore
+    monkeypatch.setattr(start, "cache_key", lambda program, fresh=False: next(answers).ljust(32))  # pyright: ignore
     program_code(load_image(vbin))
     assert not folder.exists()
 
@@ -145,7 +145,7 @@ def test_damaged_files_are_made_anew(vbin: Path, folder: Path, builds: list[str]
 def test_facts_that_contradict_each_other_are_damage(vbin: Path):
     image = load_image(vbin)
     program_code(image)
-    found = key.cache_key(image)
+    found = key.cache_key(program_digest(image))
     assert found is not None
     (path,) = start.user_cache().folder.iterdir()  # pyright: ignore[reportOptionalMemberAccess]
     facts, linked = code.read_code(path.read_bytes(), found)
