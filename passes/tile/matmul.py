@@ -113,6 +113,8 @@ class MatmulTiling:
         vector: Any = vector_cycles(machine, "f32", h * s["m"] * s["n"])
         out: Any = transfer_cycles(machine, Pipe.OUT, h * s["m"] * s["n"] * 4, h * s["m"])
         vector = vector * (1 + len(self.epilogue.rest))
+        if machine.panel and self.packed is None:  # it is copied into panels
+            vector = vector + 2 * vector_cycles(machine, b.name, steps * columns * s["n"])
         made = self.a.cycles(machine, rows * s["k"]) + self.b.cycles(machine, columns * s["n"])
         vector = vector + steps * made
         first = loads + products + vector + out

@@ -7,7 +7,6 @@ bound by memory. A block is some rows times some columns, each a vector of parti
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
 from vcc.runtime.isa.expr import ONE, ZERO
 from vcc.runtime.isa.kernel import View
@@ -15,16 +14,14 @@ from vcc.runtime.native import mathlib
 from vcc.runtime.native.convert import convert
 from vcc.runtime.native.emit import Val
 from vcc.runtime.native.epilogue import Result, free_dims, view
-
-if TYPE_CHECKING:
-    from vcc.runtime.native.matrix import Product
+from vcc.runtime.native.shape import Shape
 
 #: Rows and columns of a block: sums enough to hide latency, few enough for 16 registers.
 ROWS, COLUMNS = 2, 4
 Cell = tuple[int, int]
 
 
-def dense_along(product: Product) -> int | None:
+def dense_along(product: Shape) -> int | None:
     """The dimension of K along which both inputs are dense."""
     a, b = view(product.instr, "a"), view(product.instr, "b")
     return next((i for i in product.depth if a.strides[i] == ONE == b.strides[i]), None)
@@ -33,7 +30,7 @@ def dense_along(product: Product) -> int | None:
 class Dot:
     """The loops over blocks of such a product."""
 
-    def __init__(self, product: Product):
+    def __init__(self, product: Shape):
         self.p, self.e = product, product.e
         along = dense_along(product)
         assert along is not None
@@ -102,8 +99,7 @@ class Dot:
         return convert(kind, self.lanes, self.p.f.read(source, at, self.along, self.lanes.width, mask, fill))
 
 
-def possible(product: Product) -> bool:
+def possible(product: Shape) -> bool:
     """Whether the product can be computed so: it starts new sums and has no lanes that do not count."""
-    fresh = product.around is not None or product.instr.attrs.get("zero", ONE) == ONE
     limited = product.fused is not None and product.fused.limit is not None
-    return fresh and not limited and dense_along(product) is not None
+    return product.is_fresh() and not limited and dense_along(product) is not None

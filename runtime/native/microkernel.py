@@ -9,7 +9,7 @@ several partial sums, for one k after the other.
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from vcc.runtime.isa.expr import ONE, Poly
 from vcc.runtime.isa.kernel import View
@@ -17,9 +17,7 @@ from vcc.runtime.native import mathlib
 from vcc.runtime.native.convert import convert
 from vcc.runtime.native.emit import Val
 from vcc.runtime.native.epilogue import Result
-
-if TYPE_CHECKING:
-    from vcc.runtime.native.matrix import Product
+from vcc.runtime.native.shape import Shape
 
 #: Multiply-adds in the body of the loop over k, about; and how many must be under way to hide their latency.
 BODY, IN_FLIGHT = 64, 8
@@ -30,7 +28,7 @@ class Masks:
     """Which lanes of a block's vectors exist (`read`; `left` is their number where not all do, and may be larger or
     negative) and which of their results are wanted (`write`); "" is all."""
 
-    def __init__(self, p: Product, place: dict[int, Val], vectors: int, left: Val):
+    def __init__(self, p: Shape, place: dict[int, Val], vectors: int, left: Val):
         e, width = p.e, p.lanes.width
         self.read, self.left = [""] * vectors, list[Val]([width] * vectors)
         for v in range(vectors if left != 0 else 0):
@@ -47,12 +45,29 @@ class Masks:
             self.write[v] = e.op(f"and <{width} x i1> {mask}, {self.read[v]}") if self.read[v] else mask
 
 
-class Tile:
-    """The block of `rows` rows and `vectors` vectors that begins at `place`."""
+class Source(Protocol):
+    """What has the fast input's vectors instead of the input itself."""
 
-    def __init__(self, product: Product, place: dict[int, Val], rows: int, vectors: int, masks: Masks):
+    def read(self, depth: dict[int, Val], v: int) -> str:
+        """Vector `v` of a k."""
+        ...
+
+
+class Tile:
+    """The block of `rows` rows and `vectors` vectors that begins at `place`; its vectors come from `panel` if given."""
+
+    def __init__(
+        self,
+        product: Shape,
+        place: dict[int, Val],
+        rows: int,
+        vectors: int,
+        masks: Masks,
+        panel: Source | None = None,
+    ):
         self.p, self.e, self.lanes, self.masks = product, product.e, product.lanes, masks
-        self.rows, self.vectors = rows, vectors
+        self.rows, self.vectors, self.panel = rows, vectors, panel
+        self.part = place[product.part] if product.part is not None else None
         self.cells = {(r, v): product.cell(place, (r, v)) for r in range(rows) for v in range(vectors)}
         self.sums: dict[tuple[Cell, int], str] = {}
 
@@ -67,6 +82,8 @@ class Tile:
         assert isinstance(zero, Poly)
         if not p.around and zero != ONE:
             e.branch(e.truth(e.poly(zero, p.f.env)), lambda: None, self.resume)
+        elif self.part is not None:
+            e.branch(e.op(f"icmp eq i64 {self.part}, 0"), lambda: None, self.resume)
         with ExitStack() as loops:
             if p.around:
                 low, high = e.poly(p.around.low, p.f.env), e.poly(p.around.high, p.f.env)
@@ -76,9 +93,23 @@ class Tile:
                 if u:
                     depth[p.depth[-1]] = e.add(depth[p.depth[-1]], 1)
                 self.step(depth, u % parts)
-        result = Result(p.f, p.instr, p.fused, p.lane)
-        for (r, v), at in self.cells.items():
-            result.put(at, self.lanes.width, self.total((r, v), parts), self.masks.write[v])
+        values = {cell: self.total(cell, parts) for cell in self.cells}
+        if self.part is None or p.part is None:
+            self.finish(values)
+        else:
+            last = e.op(f"icmp eq i64 {e.add(self.part, 1)}, {p.sizes[p.part]}")
+            e.branch(last, lambda: self.finish(values), lambda: self.keep(values))
+
+    def finish(self, values: dict[Cell, str]) -> None:
+        """The sums go where the product's result goes."""
+        result = Result(self.p.f, self.p.instr, self.p.fused, self.p.lane)
+        for (r, v), value in values.items():
+            result.put(self.cells[r, v], self.lanes.width, value, self.masks.write[v])
+
+    def keep(self, values: dict[Cell, str]) -> None:
+        """The sums go to the accumulators, until the next part of K."""
+        for (r, v), value in values.items():
+            self.p.f.write(self.p.dst, self.cells[r, v], self.lanes.width, value, self.masks.read[v])
 
     def unrolling(self, last: Val) -> int:
         """How many k one iteration takes: a divisor of their number."""
@@ -94,8 +125,8 @@ class Tile:
     def step(self, depth: dict[int, Val], part: int) -> None:
         """One k: every row's number times every vector."""
         e, kind, p = self.e, self.lanes.type, self.p
-        if p.panel:
-            vectors = [p.panel.read(depth, v) for v in range(self.vectors)]
+        if self.panel:
+            vectors = [self.panel.read(depth, v) for v in range(self.vectors)]
         else:
             masks = self.masks.read
             vectors = [self.factor(p.fast, self.cells[0, v] | depth, p.lane, masks[v]) for v in range(self.vectors)]

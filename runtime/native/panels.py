@@ -8,32 +8,22 @@ the lanes (B transposed) has no vectors at all before it is turned, square by sq
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING
 
-from vcc.runtime.isa.expr import ONE, ZERO
-from vcc.runtime.isa.kernel import View
+from vcc.runtime.isa.expr import ONE
 from vcc.runtime.native.convert import convert
 from vcc.runtime.native.emit import Val
-from vcc.runtime.native.epilogue import free_dims
+from vcc.runtime.native.microkernel import Masks
+from vcc.runtime.native.shape import Shape
 from vcc.runtime.native.turned import turned
-
-if TYPE_CHECKING:
-    from vcc.runtime.native.matrix import Product
-    from vcc.runtime.native.microkernel import Masks
-
-#: The largest panel; the longest pitch between rows that is as good as a panel's.
-MOST_BYTES, NEAR_BYTES = 1 << 20, 512
-#: How many rows must use a panel for a copy, or for turning it, to pay.
-COPY_ROWS, TURN_ROWS = 24, 4
 
 
 class Panel:
     """The panel of one product; its memory is a thread's own and belongs to one block of columns at a time."""
 
-    def __init__(self, product: Product, vectors: int):
+    def __init__(self, product: Shape, vectors: int):
         self.p, self.e, self.lanes, self.vectors = product, product.e, product.lanes, vectors
-        self.turned = turned_along(product, product.fast) if product.fast.strides[product.lane or 0] != ONE else None
-        sizes = depth_sizes(product) or []
+        self.turned = product.turned_along(product.fast) if product.fast.strides[product.lane or 0] != ONE else None
+        sizes = product.depth_sizes() or []
         if self.turned is not None:  # whole squares are written
             at = product.depth.index(self.turned)
             sizes[at] = -(-sizes[at] // self.lanes.width) * self.lanes.width
@@ -100,39 +90,3 @@ class Panel:
         for row, value in enumerate(turned(p.f, self.lanes.type, rows)):
             k = self.e.add(depth[self.turned or 0], row)
             self.write(depth | {self.turned or 0: k}, v, value)
-
-
-def depth_sizes(product: Product) -> list[int] | None:
-    """The sizes along K, if they are constant and K has no loop around it."""
-    sizes = [product.sizes[i] for i in product.depth]
-    known = [size for size in sizes if isinstance(size, int)]
-    return known if len(known) == len(sizes) and product.around is None else None
-
-
-def turned_along(product: Product, fast: View) -> int | None:
-    """The dimension of K along which an input is dense."""
-    return next((i for i in product.depth if fast.strides[i] == ONE), None)
-
-
-def fits(product: Product, fast: View, rows: int) -> bool:
-    """Whether an input's panel is not too large, and used by at least so many rows."""
-    sizes = depth_sizes(product)
-    users = prod(product.instr.domain[i].max for i in free_dims(product.instr) if fast.strides[i] == ZERO)
-    return sizes is not None and users >= rows and prod(sizes) * 4 * 64 <= MOST_BYTES
-
-
-def can_turn(product: Product, fast: View) -> bool:
-    """Whether an input that is not dense along the lanes is so along K, and enough rows use its panel."""
-    return turned_along(product, fast) is not None and fits(product, fast, TURN_ROWS)
-
-
-def pays(product: Product) -> bool:
-    """Whether the product had better read its fast input from a panel."""
-    if product.lane is None:
-        return False
-    if product.fast.strides[product.lane] != ONE:
-        return True
-    (depth, *others) = product.depth or [-1]
-    stride = product.fast.strides[depth].constant if depth >= 0 else 0
-    size = product.f.dtypes[product.fast.buffer].size
-    return not others and stride is not None and stride * size > NEAR_BYTES and fits(product, product.fast, COPY_ROWS)

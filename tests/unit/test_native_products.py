@@ -10,6 +10,7 @@ import pytest
 from vcc.runtime.interpreter.kernel import run_kernel
 from vcc.runtime.isa.assembler import parse_kernel_text
 from vcc.runtime.isa.kernel import Instr, Kernel, Loop, instructions
+from vcc.runtime.native import shape
 from vcc.runtime.native.emit import Cpu
 from vcc.runtime.native.engine import compile_kernel, translate
 from vcc.runtime.native.epilogue import fuse
@@ -84,6 +85,16 @@ def test_panels_beyond_the_drains_columns_are_not_stored(count: int) -> None:
         store {m:9, n:%c max 96} y(96,1), o(96,1) }"""
     )
     agree(found, count=count)
+
+
+@pytest.mark.parametrize("b", ["0,1,512", "0,64,1"])
+def test_long_k_is_taken_in_parts(b: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rest = "drain {m:29, n:50} o(50,1), t(50,1), bias=2.0, act=relu"
+    found = kernel("60,0,1", b, 29, 50, 60, rest)
+    plain = translate(found)
+    monkeypatch.setattr(shape, "PART_BYTES", 4096)
+    assert translate(found) != plain
+    agree(found)
 
 
 def test_a_loop_over_k_is_a_dimension_of_it() -> None:

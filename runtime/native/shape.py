@@ -1,0 +1,219 @@
+"""The shape of a product: which dimension lies along vectors, and which blocks of sums stay in registers.
+
+A block is some rows times some vectors of the result. One input (`fast`) is read in vectors along the lanes, the other
+(`slow`) one number at a time, which goes to every lane.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import prod
+
+from vcc.runtime.isa.expr import ONE, ZERO
+from vcc.runtime.isa.kernel import Instr, Loop, Role, View
+from vcc.runtime.native.emit import Val
+from vcc.runtime.native.epilogue import Fused, cut, free_dims, view
+from vcc.runtime.native.frame import Frame
+
+#: At most so many vectors side by side in a block; in one of at most `FEW_ROWS` rows, which hardly uses them again.
+MOST_VECTORS, WIDE_VECTORS, FEW_ROWS = 4, 16, 2
+#: What another block shape costs, in parts of the whole: machine code takes time to make.
+VARIANT = 0.02
+#: How much of the fast input one block of columns reads before it comes to the next rows: a part of the second cache.
+PART_BYTES = 256 * 1024
+#: The longest pitch between rows of an input that is as good as a panel's.
+NEAR_BYTES = 512
+#: How many rows must use a panel for a copy, or for turning it, to pay.
+COPY_ROWS, TURN_ROWS = 24, 4
+
+
+class Shape:
+    """One `mmad`, cut to agree with the drain that takes its sums if `fused` says so.
+
+    `around` is the reduce loop whose sum it forms, if any. `lane` is the dimension along vectors, `vector` the one
+    along which a block has several vectors (the lane's own, unless that is just one vector long), `row` that of its
+    rows; `outer` are loops around the fast input, `inner` loops in which it is used again, `depth` K. K may be taken in
+    parts, one for each index of the dimension `part`, with sums in memory in between.
+    """
+
+    def __init__(self, frame: Frame, instr: Instr, around: Loop | None = None, fused: Fused | None = None):
+        self.f, self.e, self.around, self.fused = frame, frame.e, around, fused
+        self.instr, self.part = fused.product if fused else instr, None
+        self.measure()
+        self.fast_role, self.lane = self.choose_lane()
+        dims, free = self.instr.domain, free_dims(self.instr)
+        self.lanes = frame.lanes(self.dst, frame.width([self.dst]) if self.lane is not None else 1)
+        self.vector = self.choose_vector(free)
+        rest = [i for i in free if i not in (self.lane, self.vector)]
+        reused = [i for i in rest if self.fast.strides[i] == ZERO]
+        self.row = max(reused, key=lambda i: dims[i].max, default=None)
+        self.outer = [i for i in rest if i not in reused]
+        self.inner = [i for i in reused if i != self.row]
+        self.rows, self.vectors = self.block()
+        self.take_parts()
+
+    def measure(self) -> None:
+        """Notes the sizes of the domain."""
+        self.sizes = [self.e.poly(dim.size, self.f.env) for dim in self.instr.domain]
+        self.depth = [i for i, dim in enumerate(self.instr.domain) if dim.role is Role.K and i != self.part]
+
+    @property
+    def dst(self) -> View:
+        return view(self.instr, "dst")
+
+    @property
+    def fast(self) -> View:
+        return view(self.instr, self.fast_role)
+
+    @property
+    def slow(self) -> View:
+        return view(self.instr, "a" if self.fast_role == "b" else "b")
+
+    def is_fresh(self) -> bool:
+        """Whether the product starts new sums."""
+        return self.around is not None or self.instr.attrs.get("zero", ONE) == ONE
+
+    def choose_lane(self) -> tuple[str, int | None]:
+        """The input that is read in vectors, and the dimension: dense in what is written, best in both."""
+        lanes = self.fused.lanes() if self.fused else [i for i in free_dims(self.instr) if self.dst.strides[i] == ONE]
+        found: list[tuple[bool, int, str, int]] = []
+        for i in lanes:
+            for fast, slow in (("b", "a"), ("a", "b")):
+                stride, other = (view(self.instr, role).strides[i] for role in (fast, slow))
+                if other == ZERO and (stride == ONE or (stride != ZERO and self.can_turn(view(self.instr, fast)))):
+                    found.append((stride == ONE, self.instr.domain[i].max, fast, i))
+        if self.fused and self.fused.limit:
+            found = [f for f in found if f[-1] == self.fused.limit.weights[0][0]]
+        *_, fast, lane = max(found, key=lambda f: f[:2], default=("b", None))
+        return str(fast), lane
+
+    def choose_vector(self, free: list[int]) -> int | None:
+        """The dimension along which a block has several vectors."""
+        dims = self.instr.domain
+        if self.lane is None or dims[self.lane].max > self.lanes.width:
+            return self.lane
+        others = [
+            i
+            for i in free
+            if i != self.lane
+            and self.fast.strides[i] != ZERO
+            and self.slow.strides[i] == ZERO
+            and dims[i].size.constant is not None
+        ]
+        return max(others, key=lambda i: dims[i].max, default=self.lane)
+
+    def block(self) -> tuple[int, int]:
+        """Rows and vectors per block: the fewest estimated cycles for the dimensions' largest sizes."""
+        rows = self.instr.domain[self.row].max if self.row is not None else 1
+        columns = self.instr.domain[self.vector].max if self.vector is not None else 1
+        columns = -(-columns // self.lanes.width) if self.vector == self.lane else columns
+
+        def cycles(m: int, n: int) -> float:  # multiply-adds, or loads, two per cycle; panels and rows from L2
+            return max(m * n, m + n) / 2 + 0.15 * (m + n)
+
+        def total(size: tuple[int, int]) -> float:
+            m, n = size
+            whole, left = divmod(columns, n)
+            tail = 0 if self.overlaps(self.row) else rows % m
+            down = -(-rows // m) if not tail else rows // m
+            across = [(whole, n), (1, left)] if left else [(whole, n)]
+            cost = sum(count * (down * cycles(m, v) + (cycles(tail, v) if tail else 0)) for count, v in across)
+            return cost * (1 + VARIANT * (len(across) * (1 + (tail > 0)) - 1))
+
+        most = self.f.cpu.registers - 1
+        wide = WIDE_VECTORS if rows <= FEW_ROWS else MOST_VECTORS
+        sizes = [
+            (m, n)
+            for n in range(1, min(wide, columns) + 1)
+            for m in range(1, min(rows, most) + 1)
+            if m * n + (n if m > 1 else 1) <= most
+        ]
+        return min(sizes, key=total)
+
+    def overlaps(self, dim: int | None) -> bool:
+        """Whether the last indices of a dimension may be computed twice: nothing read there may have been written."""
+        if self.part is not None:
+            return False
+        if self.fused is None or dim is None:
+            return self.is_fresh()
+        drain, at = self.fused.drain, self.fused.order[dim]
+        return all(v.strides[at] == ZERO for r, v in drain.views() if r not in ("dst", "src"))
+
+    def take_parts(self) -> None:
+        """Cuts K where a block of columns would not stay in the second cache from one block of rows to the next."""
+        last = len(self.instr.domain) - 1
+        size = self.sizes[last]
+        many = self.row is not None and self.instr.domain[self.row].max > self.rows
+        if self.lane is None or self.depth != [last] or not isinstance(size, int) or not many or not self.is_fresh():
+            return
+        most = PART_BYTES // (self.vectors * self.lanes.width * self.lanes.dtype.size)
+        length = max((n for n in range(1, min(most, size) + 1) if size % n == 0), default=size)
+        if self.around is None and size > most and length * 4 >= most:
+            self.instr, self.part = cut(self.instr, last, length), last
+            self.measure()
+
+    def depth_sizes(self) -> list[int] | None:
+        """The sizes along K, if they are constant and K has no loop around it."""
+        known = [size for size in (self.sizes[i] for i in self.depth) if isinstance(size, int)]
+        return known if len(known) == len(self.depth) and self.around is None else None
+
+    def turned_along(self, fast: View) -> int | None:
+        """The dimension of K along which an input is dense."""
+        return next((i for i in self.depth if fast.strides[i] == ONE), None)
+
+    def users(self, fast: View) -> int:
+        """How many rows use an input."""
+        return prod(self.instr.domain[i].max for i in free_dims(self.instr) if fast.strides[i] == ZERO)
+
+    def can_turn(self, fast: View) -> bool:
+        """Whether an input that is not dense along the lanes is so along K, and enough rows use its panel."""
+        known = self.depth_sizes() is not None and self.turned_along(fast) is not None
+        return known and self.users(fast) >= TURN_ROWS
+
+    def wants_panel(self) -> bool:
+        """Whether the fast input had better be read from a panel."""
+        if self.lane is None or self.depth_sizes() is None:
+            return False
+        if self.fast.strides[self.lane] != ONE:
+            return True
+        (depth, *others) = self.depth or [-1]
+        stride = self.fast.strides[depth].constant if depth >= 0 else 0
+        size = self.f.dtypes[self.fast.buffer].size
+        far = not others and stride is not None and stride * size > NEAR_BYTES
+        return far and self.users(self.fast) >= COPY_ROWS
+
+    def cell(self, place: dict[int, Val], cell: tuple[int, Val]) -> dict[int, Val]:
+        """The place of one vector of a block that begins at `place`."""
+        at = dict(place)
+        if self.row is not None:
+            at[self.row] = self.e.add(place.get(self.row, 0), cell[0])
+        if self.vector is not None:
+            pitch = self.lanes.width if self.vector == self.lane else 1
+            at[self.vector] = self.e.add(place.get(self.vector, 0), self.e.mul(cell[1], pitch))
+        return at
+
+    def steps(self, size: Val, step: int) -> Iterator[tuple[Val, int]]:
+        """Blocks over 0..size of `step`, and a smaller one if that does not divide the constant size."""
+        assert isinstance(size, int)
+        for at, count, _ in self.e.blocks(size, [step, size % step] if size % step else [step]):
+            yield at, count
+
+    def blocks_along(self, dim: int | None, count: int) -> Iterator[tuple[dict[int, Val], int]]:
+        """Where each block along a dimension begins, and how many indices it has; none for no dimension."""
+        if dim is None:
+            yield {}, 1
+            return
+        size = self.sizes[dim]
+        if isinstance(size, int) and (size % count == 0 or not self.overlaps(dim)):
+            for at, step in self.steps(size, count):
+                yield {dim: at}, step
+        elif isinstance(size, int):
+            with self.e.loop(0, size, count) as at:
+                yield {dim: self.e.scalar("min", at, size - count)}, count  # the last one begins early enough
+        else:
+            whole = self.e.add(size, self.e.mul(self.e.scalar("mod", size, count), -1))
+            with self.e.loop(0, whole, count) as at:
+                yield {dim: at}, count
+            if count > 1:
+                with self.e.loop(whole, size) as at:
+                    yield {dim: at}, 1
