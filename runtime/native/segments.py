@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,9 +13,12 @@ from vcc.runtime.host.executor import Memory, allocate
 from vcc.runtime.isa.host import Launch, Ref, Space
 from vcc.runtime.isa.kernel import Forall, Kernel, ScalarParam, TensorParam
 from vcc.runtime.native.driver import Call
+from vcc.runtime.native.work import estimated_cycles
 
-#: A launch that touches fewer bytes is not divided: threads would take longer to meet than to work.
-DIVIDE_BYTES = 64 * 1024
+#: A launch of fewer cycles is not divided: threads would take longer to meet than to work.
+DIVIDE_CYCLES = 12_000
+#: Nor are launches of a segment that have fewer together: waking threads would take longer.
+WAKE_CYCLES = 40_000
 
 
 @dataclass(frozen=True)
@@ -49,18 +52,22 @@ def segments(image: Image) -> list[Segment]:
     binder = _Binder(image)
     found: list[Segment] = []
     calls: list[Call] = []
+    cycles = 0.0
     for number, step in enumerate((*image.host.steps, None)):
         if isinstance(step, Launch):
             calls.append(binder.call(step))
+            cycles += binder.cycles[calls[-1].kernel] if calls[-1].divided else 0.0
         elif calls:
-            found.append(Segment(number - len(calls), tuple(calls)))
-            calls = []
+            whole = calls if cycles >= WAKE_CYCLES else [replace(call, divided=False) for call in calls]
+            found.append(Segment(number - len(calls), tuple(whole)))
+            calls, cycles = [], 0.0
     return found
 
 
 class _Binder:
     def __init__(self, image: Image):
         self.kernels: Mapping[str, tuple[int, Kernel]] = {k.name: (n, k) for n, k in enumerate(image.kernels)}
+        self.cycles = {symbol(n): estimated_cycles(kernel) for n, kernel in enumerate(image.kernels)}
         host = image.host
         inputs, outputs = ([np.empty(s.shape, s.dtype.numpy) for s in c] for c in (host.inputs, host.outputs))
         self.sample = Memory(inputs, [c.data for c in image.constants], outputs, allocate(host.arena_bytes))
@@ -88,7 +95,7 @@ class _Binder:
             if mode == "in" and meets and kernel.params[position].name not in shared:
                 copies.append((position, nbytes, end))
                 end += -(-nbytes // 64) * 64
-        divided = parallel(kernel) and sum(n for *_, n in places) >= DIVIDE_BYTES
+        divided = parallel(kernel) and self.cycles[symbol(number)] >= DIVIDE_CYCLES
         return Call(symbol(number), launch.args, divided, tuple(copies), end)
 
 
