@@ -8,6 +8,7 @@ from types import ModuleType
 
 import onnx.defs
 
+from vcc.compiler.frontend.runtime import known_operators
 from vcc.passes.graph.lower import FAMILIES, Lowering, all_lowerings, describe
 from vcc.passes.graph.lower.host import host_runs
 
@@ -34,6 +35,7 @@ def render() -> str:
         made[each.function.__module__].append(each)
     parts = [HEAD, *("\n".join(_family(family, made[family.__name__])) for family in FAMILIES)]
     known = {(each.domain, each.op_type) for each in all_lowerings()}
+    parts.append("\n".join(_runtime()))
     parts.append("\n".join(_others(known)))
     return "\n".join(parts)
 
@@ -51,6 +53,17 @@ def _family(family: ModuleType, lowerings: list[Lowering]) -> Iterator[str]:
         until = "" if each.until is None else f" to {each.until}"
         needs = "; ".join(_sentence(describe(constraint)) for constraint in each.constraints)
         yield f"| {name} | {each.since}{until}{'' if each.until else ' on'} | {needs} |"
+    yield ""
+
+
+def _runtime() -> Iterator[str]:
+    yield "## Operators of ONNX Runtime"
+    yield ""
+    yield "Models that ONNX Runtime or its tools have optimised or quantised have operators of its own domain,"
+    yield "com.microsoft. These become functions of standard operators when they are imported; forms that have none"
+    yield "are refused with the reason:"
+    yield ""
+    yield ", ".join(dict.fromkeys(name for _, name in known_operators())) + "."
     yield ""
 
 

@@ -8,18 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto
 from xdsl.context import Context
+from xdsl.dialects.builtin import TensorType
 from xdsl.dialects.func import CallOp, FuncOp, ReturnOp
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
 from vcc.compiler.frontend.graph import GraphImporter, domain_name
+from vcc.compiler.frontend.runtime import standard_function
 from vcc.compiler.frontend.scope import NodeNames, Scope
 from vcc.compiler.frontend.tensors import TensorReader
+from vcc.dialects.onnx.operation import DIALECT_OF_DOMAIN, SchemaOp, find_schema
 from vcc.runtime.diagnostics import Diagnostic, error
 
-_Key = tuple[str, tuple[Attribute | None, ...], tuple[bytes, ...]]
+_Key = tuple[str, tuple[Attribute | bool | None, ...], tuple[bytes, ...]]
 
 
 def opset_versions(imports: object) -> dict[str, int]:
@@ -45,12 +49,22 @@ class Functions:
 
     def importer(self, opsets: dict[str, int]) -> GraphImporter:
         """An importer of graphs whose nodes may call these functions."""
-        return GraphImporter(self.ctx, self.reader, opsets, self.diagnostics, NodeNames(), self.call)
+        return GraphImporter(self.ctx, self.reader, opsets, self.diagnostics, NodeNames(), partial(self.call, opsets))
 
-    def call(self, node: NodeProto, inputs: list[SSAValue | None], name: str) -> Operation | None:
-        """A `func.call` for a node that names a function; None for any other node. E0102 if it recurs for ever."""
+    def call(
+        self, opsets: dict[str, int], node: NodeProto, inputs: list[SSAValue | None], name: str
+    ) -> Operation | None:
+        """A `func.call` for a node that names a function; None for any other node. E0102 if it recurs for ever.
+
+        Operators of ONNX Runtime's own, which have no schema, name functions too; E0121 for forms that have none.
+        """
         identity = _identity(node.domain, node.op_type, node.overload)
-        if (proto := self._protos.get(identity)) is None:
+        proto = self._protos.get(identity)
+        variant: tuple[bool, ...] = ()
+        if proto is None and not _has_schema(node, opsets):
+            proto = standard_function(node, [rank_of(each) for each in inputs])
+            variant = tuple(bool(each) for each in node.output)
+        if proto is None:
             return None
         if identity in self._active:
             raise error("E0102", f"the function '{node.op_type}' calls itself")
@@ -59,7 +73,11 @@ class Functions:
         if len(node.output) > len(proto.output):
             raise error("E0102", f"it has {len(node.output)} outputs but the function gives {len(proto.output)}")
         types = tuple(None if each is None else each.type for each in inputs)
-        key = (identity, types, tuple(each.SerializeToString(deterministic=True) for each in node.attribute))
+        key = (
+            identity,
+            (*types, *variant),
+            tuple(each.SerializeToString(deterministic=True) for each in node.attribute),
+        )
         if (function := self._by_key.get(key)) is None:
             self._active.append(identity)
             function = self._by_key[key] = self._import(proto, types, node.attribute)
@@ -93,6 +111,20 @@ class Functions:
             symbol = f"{name}_{count}"
         self._symbols.add(symbol)
         return symbol
+
+
+def _has_schema(node: NodeProto, opsets: dict[str, int]) -> bool:
+    domain = domain_name(node.domain)
+    return domain in DIALECT_OF_DOMAIN and find_schema(domain, node.op_type, opsets.get(domain, 1)) is not None
+
+
+def rank_of(value: SSAValue | None) -> int | None:
+    """The number of axes of a value, as far as its type or that of what it is cast from says it before inference."""
+    while value is not None and not isinstance(value.type, TensorType):
+        owner = value.owner
+        follows = isinstance(owner, SchemaOp) and owner.op_type in ("Cast", "Identity") and owner.operands
+        value = owner.operands[0] if isinstance(owner, SchemaOp) and follows else None
+    return None if value is None or not isinstance(value.type, TensorType) else len(value.type.get_shape())
 
 
 def _identity(domain: str, name: str, overload: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import LocationAttr, ModuleOp
 from xdsl.ir import Block, Operation, Region
 from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
@@ -37,6 +37,8 @@ def _merge_region(region: Region) -> None:
 
 def _merge_block(block: Block) -> None:
     known: dict[Hashable, Operation] = {}
+    # Fused at the end: a constant that thousands of nodes share would otherwise get as many growing locations.
+    locations: dict[Operation, list[LocationAttr]] = {}
     for op in list(block.ops):
         for region in op.regions:
             _merge_region(region)
@@ -44,7 +46,10 @@ def _merge_block(block: Block) -> None:
             continue
         first = known.setdefault(_key(op), op)
         if first is not op:
+            locations.setdefault(first, [first.location]).append(op.location)
             _merge(op, first)
+    for op, every in locations.items():
+        op.location = fuse_locations(*every)
 
 
 def _key(op: Operation) -> Hashable:
@@ -54,7 +59,6 @@ def _key(op: Operation) -> Hashable:
 
 
 def _merge(op: Operation, first: Operation) -> None:
-    first.location = fuse_locations(first, op)
     for old, new in zip(op.results, first.results, strict=True):
         add_value_names(new, value_names(old))
         old.replace_all_uses_with(new)

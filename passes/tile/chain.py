@@ -355,11 +355,17 @@ class ChainEmitter:
 
 
 def tap_of(value: SSAValue, number: int | None, tile: Sequence[TileAxis]) -> Tap | None:
-    """Where a tile of a value lies in its logical tensor in row-major order; None if the value is not observed."""
+    """Where a tile of a value lies in its logical tensor in row-major order.
+
+    None if the value is not observed, or is smaller than the tensor that the kernel walks and made again for its parts.
+    """
     if number is None:
         return None
     type = tensor_type(value)
-    plain = Access.of(TensorType(type.element_type, type.get_shape()))
+    shape = type.get_shape()
+    if any(t.axis.axis >= len(shape) or shape[t.axis.axis] == 1 < t.axis.extent for t in tile):
+        return None
+    plain = Access.of(TensorType(type.element_type, shape))
     view = gm_view("", plain, tile)
     return Tap(number, view.strides, view.base)
 

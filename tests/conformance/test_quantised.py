@@ -105,6 +105,27 @@ DYNAMIC = [
     ),
 ]
 
+#: Two layers of one quantised input: the products of the scales are made again in each kernel.
+TWO_LAYERS = Case(
+    "two-layers",
+    [
+        helper.make_node("DynamicQuantizeLinear", ["x"], ["q", "s", "z"], name="quantise"),
+        *(
+            made
+            for i in "12"
+            for made in (
+                node("Mul", f"s t{i}", f"st{i}"),
+                node("MatMulInteger", f"q w{i} z", f"p{i}"),
+                node("Cast", f"p{i}", f"c{i}", to=TensorProto.FLOAT),
+                node("Mul", f"c{i} st{i}", f"y{i}"),
+            )
+        ),
+    ],
+    {"x": random(9, 64)},
+    {f"w{i}": numbers(np.int8, 64, 48, seed=int(i)) for i in "12"} | {"t1": scale(0.01), "t2": scale(0.02)},
+    outputs=("y1", "y2"),
+)
+
 
 @parametrize(MATRICES)
 def test_products(case: Case, target: str):
@@ -116,6 +137,6 @@ def test_convolutions(case: Case, target: str):
     check(case, target)
 
 
-@parametrize(DYNAMIC)
+@parametrize([*DYNAMIC, TWO_LAYERS])
 def test_dynamic_quantisation(case: Case, target: str):
     check(case, target)
