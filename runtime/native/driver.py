@@ -10,70 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vcc.runtime.isa.host import Ref, Space
+from vcc.runtime.native.meeting import TRAP, meeting
 from vcc.runtime.native.scratch import STOP_WORD
 
 #: Results are a launch's number times this plus its trap.
 TRAPS = 4096
-#: Words of the memory that the threads of a run share: threads that arrived, meetings so far, a trap, and the verdict:
-#: the trap as the last to arrive saw it, so that either all threads leave at a meeting or none does.
-SHARED_BYTES = 3 * 64
-
-#: Threads spin for a while, then let others run: a launch takes microseconds, but cores may be fewer than threads.
-#: One thread alone only looks whether something trapped. A thread that is asked to stop leaves without the others, who
-#: are asked too.
-MEETING = """
-declare i32 @sched_yield()
-define internal i1 @meet(ptr %shared, ptr %stop, i64 %parts) nounwind noinline {
-entry:
-  %alone = icmp eq i64 %parts, 1
-  br i1 %alone, label %look, label %arrive
-look:
-  %own = getelementptr i8, ptr %shared, i64 128
-  %mine = load i64, ptr %own
-  %trapped = icmp ne i64 %mine, 0
-  ret i1 %trapped
-arrive:
-  %meetings = getelementptr i8, ptr %shared, i64 64
-  %verdict = getelementptr i8, ptr %shared, i64 136
-  %now = load atomic i64, ptr %meetings acquire, align 8
-  %before = atomicrmw add ptr %shared, i64 1 acq_rel
-  %count = add i64 %before, 1
-  %last = icmp eq i64 %count, %parts
-  br i1 %last, label %open, label %spin
-open:
-  %trap = getelementptr i8, ptr %shared, i64 128
-  %found = load atomic i64, ptr %trap acquire, align 8
-  store atomic i64 %found, ptr %verdict monotonic, align 8
-  store atomic i64 0, ptr %shared monotonic, align 8
-  %next = add i64 %now, 1
-  store atomic i64 %next, ptr %meetings release, align 8
-  br label %leave
-spin:
-  %turn = phi i64 [0, %arrive], [%more, %again], [0, %yield]
-  %seen = load atomic i64, ptr %meetings acquire, align 8
-  %same = icmp eq i64 %seen, %now
-  br i1 %same, label %wait, label %leave
-wait:
-  %more = add i64 %turn, 1
-  %long = icmp sgt i64 %turn, 4000
-  br i1 %long, label %sleep, label %again
-again:
-  br label %spin
-sleep:
-  %asked = load atomic volatile i64, ptr %stop monotonic, align 8
-  %given = icmp ne i64 %asked, 0
-  br i1 %given, label %abandon, label %yield
-yield:
-  call i32 @sched_yield()
-  br label %spin
-abandon:
-  ret i1 true
-leave:
-  %decided = load atomic i64, ptr %verdict acquire, align 8
-  %bad = icmp ne i64 %decided, 0
-  ret i1 %bad
-}
-"""
 
 
 @dataclass(frozen=True)
@@ -104,13 +45,13 @@ def driver(runs: Mapping[str, Sequence[Call]]) -> str:
     """
     declared = sorted({call.declaration for calls in runs.values() for call in calls})
     functions = [_function(name, calls) for name, calls in runs.items()]
-    return "\n".join([MEETING, "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)", *declared, *functions])
+    return "\n".join([meeting(), "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)", *declared, *functions])
 
 
 def _function(name: str, calls: Sequence[Call]) -> str:
     lines = [f"define i64 @{name}(ptr %input, ptr %output, ptr %const, ptr %arena, ptr %copies, ptr %scratch,"]
     lines += ["    ptr %shared, i64 %part, i64 %parts) nounwind {", "entry:"]
-    lines += ["  %trap = getelementptr i8, ptr %shared, i64 128", "  %first = icmp eq i64 %part, 0"]
+    lines += [f"  %trap = getelementptr i8, ptr %shared, i64 {TRAP}", "  %first = icmp eq i64 %part, 0"]
     lines += [f"  %stop = getelementptr i8, ptr %scratch, i64 {STOP_WORD}"]
     open_work = False  # whether some thread may still be at work on what the next launch needs
     for number, call in enumerate(calls):

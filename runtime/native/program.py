@@ -17,8 +17,10 @@ from vcc.runtime.host.executor import HostCalls, Memory, allocate
 from vcc.runtime.host.feeds import Feeds, bind_inputs, bind_outputs
 from vcc.runtime.isa.host import HostCall, Launch
 from vcc.runtime.native.code import ProgramCode, Run
-from vcc.runtime.native.driver import SHARED_BYTES, TRAPS
+from vcc.runtime.native.driver import TRAPS
 from vcc.runtime.native.gang import Gang
+from vcc.runtime.native.meeting import SHARED_BYTES
+from vcc.runtime.native.pace import Pace
 from vcc.runtime.native.scratch import Scratch
 from vcc.runtime.native.start import program_code
 
@@ -32,7 +34,7 @@ class _Segment:
 
     facts: Run
     run: Any  # the driver as a function of ctypes
-    seconds: float = float("inf")  # what the last run took
+    pace: Pace
 
 
 @dataclass
@@ -67,7 +69,8 @@ class NativeProgram:
                 self._steps.append((number, step))
             elif number in runs:
                 address = self._code.loaded.address(runs[number].symbol)
-                self._steps.append(_Segment(runs[number], _KIND(address)))
+                pace = Pace(1, threads) if runs[number].divided else Pace(1)
+                self._steps.append(_Segment(runs[number], _KIND(address), pace))
         self._host, self._spare = HostCalls(image.nodes), list[_Memories]()
         self._data = [constant.data for constant in image.constants]
         self._constants = _addresses(self._data)
@@ -99,7 +102,7 @@ class NativeProgram:
         """Run launches; `alive` is what the tables' addresses lead to."""
         memories.shared.fill(0)
         places = [m.ctypes.data for m in (memories.arena, memories.copies)]
-        shared, parts = memories.shared.ctypes.data, self.threads if segment.facts.divided else 1
+        shared, parts = memories.shared.ctypes.data, segment.pace.threads()
 
         def part(number: int, _keep: object = alive) -> int:
             return segment.run(*tables, *places, memories.scratch[number].address, shared, number, parts)
@@ -109,8 +112,8 @@ class NativeProgram:
                 scratch.stop()
 
         began = time.perf_counter()
-        result = self._gang.call(part, parts, stop, segment.seconds)
-        segment.seconds = time.perf_counter() - began
+        result = self._gang.call(part, parts, stop, segment.pace.expected)
+        segment.pace.took(parts, time.perf_counter() - began)
         if result:
             step = segment.facts.first + result // TRAPS
             launch = self.image.host.steps[step]

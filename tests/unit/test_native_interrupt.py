@@ -19,7 +19,7 @@ from vcc.runtime.isa.host import HostProgram, Launch, Ref, Space, TensorSpec
 from vcc.runtime.native.gang import SHORT, Gang
 from vcc.runtime.native.program import NativeProgram
 
-N, ROWS = 1024, 64
+N, ROWS = 256, 1024
 F32 = BY_NAME["f32"]
 #: Adds 1 to every element %n times: a kernel that takes as long as it is told to.
 ADD = (
@@ -53,7 +53,7 @@ def interrupt_after(seconds: float) -> Generator[None]:
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
-@pytest.mark.parametrize("counts", [(50_000,) * 60, (3_000_000,)], ids=["many launches", "one launch"])
+@pytest.mark.parametrize("counts", [(3_000,) * 300, (1_000_000,)], ids=["many launches", "one launch"])
 def test_ctrl_c_ends_a_long_run_soon_and_leaves_the_program_usable(threads: int, counts: tuple[int, ...]) -> None:
     program = NativeProgram(adding(*counts), threads)
     out = np.zeros(N * ROWS, np.float32)
@@ -61,7 +61,7 @@ def test_ctrl_c_ends_a_long_run_soon_and_leaves_the_program_usable(threads: int,
         began = time.perf_counter()
         with interrupt_after(0.2), pytest.raises(KeyboardInterrupt):
             program.run([X], [out])
-        assert time.perf_counter() - began < 1.5  # the whole would take many seconds
+        assert time.perf_counter() - began < 3  # the whole takes 10 s or more
         before = out.copy()
         time.sleep(0.05)
         np.testing.assert_array_equal(out, before)  # nothing goes on behind the caller's back

@@ -1,0 +1,63 @@
+"""How many threads a segment of launches gets: all, or one where that is faster.
+
+Threads meet between kernels, which takes microseconds, and much longer when other processes want their CPUs. No figure
+known beforehand tells whether that pays for a segment of a hundred microseconds, but its own runs do: the first few
+try both, and later now and then one run tries the other way, so rarely that even a bad try costs little. The results
+are the same bits either way.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterable
+
+#: Seconds. Segments that take longer get all threads, always: trying would be felt.
+LONG = 0.1
+#: Runs of each way that are remembered; the second best counts, since others only ever disturb.
+REMEMBERED = 5
+#: At most one part in so many of the time goes into trying the way that was slower.
+SHARE = 200
+
+
+class Pace:
+    """Chooses for one segment among one or two numbers of threads. The first run, which is cold, tells nothing."""
+
+    def __init__(self, *ways: int):
+        self._times = {way: deque[float](maxlen=REMEMBERED) for way in dict.fromkeys(ways)}
+        self._most = max(ways)
+        self._cold, self._until_try = True, 0
+
+    @property
+    def expected(self) -> float:
+        """Seconds that the next run is likely to take; infinity if there was none."""
+        return min((typical(times) for times in self._times.values()), default=math.inf)
+
+    def threads(self) -> int:
+        """For the next run."""
+        times, most = self._times, self._most
+        if self._cold or len(times) == 1 or LONG < typical(times[most]) < math.inf:
+            return most
+        untried = [way for way, found in times.items() if len(found) < REMEMBERED]
+        if untried:
+            return max(untried)
+        best, other = sorted(times, key=lambda way: typical(times[way]))
+        if self._until_try > 0:
+            self._until_try -= 1
+            return best
+        self._until_try = int(SHARE * typical(times[other]) / typical(times[best]))
+        return other
+
+    def took(self, threads: int, seconds: float) -> None:
+        """A run with so many threads took so long."""
+        if self._cold:
+            self._cold = False
+            if len(self._times) > 1:
+                return
+        self._times[threads].append(seconds)
+
+
+def typical(seconds: Iterable[float]) -> float:
+    """The second shortest of some times, the shortest of one; infinity of none."""
+    found = sorted(seconds)
+    return found[min(1, len(found) - 1)] if found else math.inf
