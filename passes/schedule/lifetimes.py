@@ -9,7 +9,6 @@ iteration finds nothing that sharing could have spoilt. Where two such spans of 
 buffer comes between two to the other of one run: loops around both repeat them one after the other.
 
 Buffers that several pipes touch, of which one pipe may already be an iteration ahead, have their bytes to themselves.
-Machine descriptions know no banks, so there are no rules about those.
 """
 
 from __future__ import annotations

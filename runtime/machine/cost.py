@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vcc.runtime.isa.dtypes import BY_NAME
-from vcc.runtime.isa.kernel import Pipe, Role
+from vcc.runtime.isa.kernel import Memory, Pipe, Role
 from vcc.runtime.isa.table import Cost, Op
 from vcc.runtime.machine.model import Machine
 
@@ -57,6 +57,21 @@ def vector_cycles(machine: Machine, dtype: str, elements: Count, transcendental:
     """Cycles of one vector instruction over `elements` (of the whole domain, reduced dimensions included)."""
     vectors = -(-elements // machine.lanes_of(dtype))
     return machine.startup[Pipe.V] + vectors * (machine.transcendental if transcendental else 1)
+
+
+def share_bank(machine: Machine, memory: Memory, distance: int) -> bool:
+    """Whether two vectors that begin `distance` bytes apart in a memory meet in a bank."""
+    banks = machine.banks.get(memory)
+    if banks is None:
+        return False
+    around = distance % (banks.count * banks.bytes)
+    return min(around, banks.count * banks.bytes - around) < banks.bytes
+
+
+def conflict_cycles(machine: Machine, memory: Memory, vectors: Count) -> Count:
+    """Cycles that so many vectors lose because two operands in a memory meet in a bank (see `share_bank`)."""
+    banks = machine.banks.get(memory)
+    return 0 if banks is None else vectors * banks.conflict
 
 
 def tiles_cycles(

@@ -28,6 +28,18 @@ K = TypeVar("K", bound=str)
 
 
 @dataclass(frozen=True)
+class Banks:
+    """How a memory is divided: `count` banks, of which each in turn has the next `bytes`.
+
+    Where two operands of a vector instruction are in one bank, each vector takes `conflict` cycles more.
+    """
+
+    count: int
+    bytes: int
+    conflict: int
+
+
+@dataclass(frozen=True)
 class Machine:
     """One machine. Sizes are bytes, times cycles of the core clock, rates per cycle.
 
@@ -37,7 +49,8 @@ class Machine:
     granularity (m, n, k) of a matrix product. `transcendental` is what a vector of exp & co costs where one of add
     costs 1. `burst_bytes` is the granule of a contiguous piece of a transfer. `overlap` says whether a core's pipes
     work at the same time; else only transfers hide behind what the core computes. `panel` is how many columns of a
-    constant matrix lie side by side at most (0: as many as a tile has). `text` is the TOML itself.
+    constant matrix lie side by side at most (0: as many as a tile has). `banks` are those of the memories that have
+    some. `text` is the TOML itself.
     """
 
     name: str
@@ -57,6 +70,7 @@ class Machine:
     launch: int
     overlap: bool
     panel: int
+    banks: Mapping[Memory, Banks]
     text: str
 
     def lanes_of(self, dtype: str) -> int:
@@ -96,6 +110,7 @@ def parse_machine(text: str, origin: str) -> Machine:
         launch=reader.integer("launch"),
         overlap=reader.flag("overlap", default=True),
         panel=reader.integer("panel", high=1 << 16) if "panel" in table else 0,
+        banks=reader.banks("banks"),
         text=text,
     )
     reader.finish()
@@ -179,6 +194,19 @@ class _Reader:
         return MappingProxyType(
             {name: self.check_integer(f"{key}.{name}", value, 1, MAX_INTEGER) for name, value in table.items()}
         )
+
+    def banks(self, key: str) -> Mapping[Memory, Banks]:
+        """The banks of some memories; none where the key is missing."""
+        tables = self.section(key, ON_CHIP, ()) if key in self.table else {}
+        found: dict[Memory, Banks] = {}
+        for name, table in tables.items():
+            where = f"{key}.{name}"
+            if not isinstance(table, dict) or table.keys() != {"count", "bytes", "conflict"}:
+                raise self.fail(where, "must have count, bytes and conflict, and nothing else")
+            limits = {"count": (2, 1 << 16), "bytes": (1, MAX_MEMORY), "conflict": (0, 1 << 16)}
+            read = {each: self.check_integer(f"{where}.{each}", table[each], *limits[each]) for each in limits}
+            found[Memory(name)] = Banks(**read)
+        return MappingProxyType(found)
 
     def fractal(self, key: str) -> tuple[int, int, int]:
         value = self.take(key)

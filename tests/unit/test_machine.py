@@ -32,6 +32,11 @@ def test_vn1_is_what_the_documents_say():
     assert VN1.lanes_of("i32") == 64, "left out, so it fills the bytes of f32"
 
 
+def test_hosts_have_no_banks():
+    assert VN1.banks.keys() == {Memory.UB}
+    assert all(not load_target(name).banks for name in target_names() if name.startswith("host-"))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -52,6 +57,10 @@ def test_vn1_is_what_the_documents_say():
         ("[16, 16, 16]", '[16, "a", 16]', "key 'fractal[1]' must be an integer"),
         ('name = "vn1"', 'name = ""', "key 'name' must be a string that is not empty"),
         ('name = "vn1"', "name = ", "not TOML"),
+        ("count = 8 ", "", "key 'banks.ub' must have count, bytes and conflict"),
+        ("count = 8 ", "count = 1 ", "key 'banks.ub.count' must be 2..65536, not 1"),
+        ("[banks.ub] ", "[banks.gm] ", "key 'banks.gm' is unknown"),
+        ("[banks.ub] ", "[banks]\nub = 3\n[x]", "key 'banks.ub' must have count"),
         ("[startup] ", "startup = 3\n[other]", "unknown"),
     ],
 )

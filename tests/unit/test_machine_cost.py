@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from vcc.compiler.targets import load_target
-from vcc.runtime.isa.kernel import Pipe, Role
+from vcc.runtime.isa.kernel import Memory, Pipe, Role
 from vcc.runtime.isa.table import OPS, Cost
 from vcc.runtime.machine.cost import (
+    conflict_cycles,
     contiguous_pieces,
     instruction_cycles,
     matrix_cycles,
+    share_bank,
     transfer_cycles,
     transfer_rate,
     vector_cycles,
@@ -70,6 +72,16 @@ def test_arrays_give_what_scalars_give():
 )
 def test_contiguous_pieces(sizes: tuple[int, ...], strides: tuple[int, ...], pieces: int):
     assert contiguous_pieces(sizes, strides) == pieces
+
+
+@pytest.mark.parametrize(
+    ("distance", "meet"),
+    [(0, True), (255, True), (256, False), (1024, False), (1792, False), (1793, True), (2048, True), (-256, False)],
+)
+def test_vectors_meet_in_a_bank_by_their_distance(distance: int, meet: bool):
+    assert share_bank(VN1, Memory.UB, distance) == meet
+    assert not share_bank(VN1, Memory.L1, distance)
+    assert conflict_cycles(VN1, Memory.UB, 10) == 10 and conflict_cycles(VN1, Memory.L1, 10) == 0
 
 
 def test_every_instruction_has_a_cost():
