@@ -5,8 +5,8 @@
     then       the sections in the order of `Section`, each at a multiple of 64 bytes, zeros between
 
 Everything is little endian. All sections but the raw ones are streams of 32-bit words (see words.py). Numbers are
-positions in the tuples below, to which entries may be appended but never inserted: a new entry needs no new version,
-a new layout does.
+positions in the tuples below and in kernel_format.py, to which entries may be appended but never inserted: a new entry
+needs no new version, a new layout does.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from enum import IntEnum
 from hashlib import blake2b
 
 from vcc.runtime.isa.host import Space
-from vcc.runtime.isa.kernel import Memory, Pipe, Role
 
 MAGIC = b"VBIN\r\n\x1a\n"
 VERSION = 1
@@ -69,9 +68,6 @@ class Kind(IntEnum):
     NAME = 6
 
 
-MEMORIES = (Memory.GM, Memory.L1, Memory.L0A, Memory.L0B, Memory.L0C, Memory.UB)
-PIPES = (Pipe.S, Pipe.IN, Pipe.MOV, Pipe.M, Pipe.V, Pipe.OUT)
-ROLES = (Role.PARALLEL, Role.M, Role.N, Role.K, Role.REDUCE, Role.SCAN)
 SPACES = (Space.INPUT, Space.OUTPUT, Space.CONST, Space.ARENA)
 MODES = ("in", "out", "inout")
 SYNC_OPS = ("wait", "signal", "barrier")

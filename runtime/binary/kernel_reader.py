@@ -5,17 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from vcc.runtime.binary.format import (
-    LOOP_KINDS,
-    MEMORIES,
-    MODES,
-    PIPES,
-    ROLES,
-    SCALAR_OPS,
-    SYNC_OPS,
-    Kind,
-    Tag,
-)
+from vcc.runtime.binary.format import LOOP_KINDS, MODES, SCALAR_OPS, SYNC_OPS, Kind, Tag
+from vcc.runtime.binary.kernel_format import MEMORIES, PIPES, ROLES
 from vcc.runtime.binary.words import NONE, WordReader
 from vcc.runtime.isa.dtypes import BY_CODE
 from vcc.runtime.isa.expr import SCALAR_FNS, Poly

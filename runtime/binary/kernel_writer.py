@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-from vcc.runtime.binary.format import (
-    LOOP_KINDS,
-    MEMORIES,
-    MODES,
-    PIPES,
-    ROLES,
-    SCALAR_OPS,
-    SYNC_OPS,
-    Kind,
-    Tag,
-)
+from vcc.runtime.binary.format import LOOP_KINDS, MODES, SCALAR_OPS, SYNC_OPS, Kind, Tag
+from vcc.runtime.binary.kernel_format import MEMORIES, PIPES, ROLES
 from vcc.runtime.binary.words import NONE, WordWriter
 from vcc.runtime.diagnostics import VccError, error
 from vcc.runtime.isa.expr import Poly

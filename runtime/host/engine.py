@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from numpy.typing import NDArray
 
 from vcc.runtime.isa.host import Launch
-from vcc.runtime.isa.kernel import Kernel
+
+if TYPE_CHECKING:
+    from vcc.runtime.isa.kernel import Kernel
 
 Argument = NDArray[Any] | int
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,9 @@ from vcc.runtime.host.feeds import Feeds, bind_inputs, bind_outputs
 from vcc.runtime.host.reference import HostOperator
 from vcc.runtime.isa.dtypes import DType
 from vcc.runtime.isa.host import HostCall, HostTensor, Launch, Ref, Space
-from vcc.runtime.isa.kernel import Kernel, ScalarParam
+
+if TYPE_CHECKING:
+    from vcc.runtime.isa.kernel import Kernel
 
 Array = NDArray[Any]
 ALIGNMENT = 64
@@ -117,6 +119,8 @@ class Memory:
 
     def arguments(self, kernel: Kernel, launch: Launch) -> list[Argument]:
         """A launch's arguments in the kernel's order: integers, and flat arrays of the parameters' extents."""
+        from vcc.runtime.isa.kernel import ScalarParam  # which programs that are compiled already do without
+
         pairs = list(zip(kernel.params, launch.args, strict=True))
         env = {param.name: arg for param, arg in pairs if isinstance(param, ScalarParam) and isinstance(arg, int)}
         arguments: list[Argument] = []

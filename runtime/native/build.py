@@ -11,7 +11,8 @@ from vcc.runtime.native.code import Facts, Loaded, Run
 from vcc.runtime.native.driver import driver
 from vcc.runtime.native.elf import ObjectError
 from vcc.runtime.native.emit import Cpu
-from vcc.runtime.native.link import Linked, link
+from vcc.runtime.native.link import link
+from vcc.runtime.native.linked import Linked
 from vcc.runtime.native.llvm import Jitted, object_codes
 from vcc.runtime.native.mapping import Mapping, can_map
 from vcc.runtime.native.segments import Segment, entry, in_place, segments, symbol

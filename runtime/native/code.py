@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from typing import Protocol
 
-from vcc.runtime.native.link import PAGE, Linked
+from vcc.runtime.native.linked import PAGE, Linked
 from vcc.runtime.native.mapping import Mapping as MappedImage
 
 FORMAT = 1

@@ -11,7 +11,7 @@ import struct
 from functools import cache
 from hashlib import blake2b
 
-from vcc.runtime.native.link import PAGE, Linked
+from vcc.runtime.native.linked import PAGE, Linked
 from vcc.runtime.native.mapping import Mapping
 
 #: void cpuid(u32 leaf, u32 subleaf, u32 out[4]), and u64 xgetbv() of register 0, in machine code.

@@ -15,32 +15,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from vcc.runtime.native.elf import Object, ObjectError, Relocation, Symbol, read_object
+from vcc.runtime.native.linked import PAGE, Linked
 
-PAGE = 4096
 #: Code of each object begins on a cache line of its own; constants are aligned as they ask to be.
 _LINE = 64
 _STUB = struct.Struct("<2si2s")  # jmp *distance(%rip), filled up with traps
 #: Kinds of relocations (AMD64 supplement, table 4.9): the distance of a place, of a function, of a table entry.
 _PC32, _PLT32, _GOTPCREL, _GOTPCRELX, _REX_GOTPCRELX = 2, 4, 9, 41, 42
 _TABLE_KINDS = (_GOTPCREL, _GOTPCRELX, _REX_GOTPCRELX)
-
-
-@dataclass(frozen=True)
-class Linked:
-    """An image: its first `code_bytes`, whole pages, are code; `symbols` are the places of functions.
-
-    The last 8 bytes times the length of `table` are for addresses: of the outside function of that name, or of a place
-    in the image itself.
-    """
-
-    data: bytes
-    code_bytes: int
-    table: tuple[str | int, ...]
-    symbols: dict[str, int]
-
-    @property
-    def table_offset(self) -> int:
-        return len(self.data) - 8 * len(self.table)
 
 
 @dataclass

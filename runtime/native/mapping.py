@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import cache
 
 from vcc.runtime.diagnostics import VccError, error
-from vcc.runtime.native.link import PAGE, Linked
+from vcc.runtime.native.linked import PAGE, Linked
 
 #: The C library's parts, where the table's functions are looked up. In a process of Python the first knows them all
 #: unless Python was linked statically.

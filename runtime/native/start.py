@@ -6,12 +6,11 @@ import warnings
 from dataclasses import replace
 
 from vcc.runtime.binary.image import Image
-from vcc.runtime.binary.writer import program_digest
 from vcc.runtime.diagnostics import VccError, error
 from vcc.runtime.native.cache import Cache, CacheError, user_cache
 from vcc.runtime.native.code import DamagedCodeError, Facts, ProgramCode, load, read_code, write_code
 from vcc.runtime.native.key import cache_key
-from vcc.runtime.native.link import Linked
+from vcc.runtime.native.linked import Linked
 from vcc.runtime.native.mapping import can_map
 
 
@@ -32,6 +31,8 @@ def program_code(image: Image, verified: bool = False) -> ProgramCode:
 
     Raises VccError as `build`, ImportError if it must be made and llvmlite is missing.
     """
+    from vcc.runtime.binary.writer import program_digest
+
     program = program_digest(image)
     cache, key = _place(program)
     found = _cached(cache, key)

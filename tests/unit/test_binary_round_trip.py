@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from isa_strategies import EXAMPLE
 
 from vcc.runtime.binary import format as fmt
+from vcc.runtime.binary import kernel_format
 from vcc.runtime.binary.image import Constant, Image
 from vcc.runtime.binary.reader import load, read_image
 from vcc.runtime.binary.writer import save, write_image
@@ -110,9 +111,9 @@ def test_the_numbers_of_the_format_do_not_change():
     assert [s.name for s in fmt.Section] == [
         "STRINGS", "KERNELS", "HOST", "CONSTANT_TABLE", "PLAN", "SYMBOLS", "DEBUG", "TAPS", "MACHINE", "CONSTANTS",
     ]  # fmt: skip
-    assert [*map(str, fmt.MEMORIES)] == ["gm", "l1", "l0a", "l0b", "l0c", "ub"] == [*map(str, Memory)]
-    assert [*map(str, fmt.PIPES)] == ["S", "IN", "MOV", "M", "V", "OUT"] == [*map(str, Pipe)]
-    assert [*map(str, fmt.ROLES)] == ["p", "m", "n", "k", "reduce", "scan"] == [*map(str, Role)]
+    assert [*map(str, kernel_format.MEMORIES)] == ["gm", "l1", "l0a", "l0b", "l0c", "ub"] == [*map(str, Memory)]
+    assert [*map(str, kernel_format.PIPES)] == ["S", "IN", "MOV", "M", "V", "OUT"] == [*map(str, Pipe)]
+    assert [*map(str, kernel_format.ROLES)] == ["p", "m", "n", "k", "reduce", "scan"] == [*map(str, Role)]
     assert [*map(str, fmt.SPACES)] == ["input", "output", "const", "arena"] == [*map(str, Space)]
     assert list(fmt.SCALAR_OPS) == list(SCALAR_FNS)
     assert (fmt.HEADER.size, fmt.SECTION.size) == (64, 32)

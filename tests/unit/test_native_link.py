@@ -12,7 +12,8 @@ import pytest
 
 from vcc.runtime.diagnostics import VccError
 from vcc.runtime.native.elf import ObjectError, read_object
-from vcc.runtime.native.link import PAGE, Linked, link
+from vcc.runtime.native.link import link
+from vcc.runtime.native.linked import PAGE, Linked
 from vcc.runtime.native.llvm import host_cpu, object_codes
 from vcc.runtime.native.mapping import Mapping, can_map
 
