@@ -131,8 +131,9 @@ def _reorder(body: MainBody, order: Sequence[int]) -> None:
 
     def place_aliases(value: SSAValue) -> None:
         for alias in sorted({use.operation for use in value.uses}, key=position.__getitem__):
-            # A concatenation waits for the last of its operands.
-            if isinstance(alias, AliasOp) and all(_is_placed(operand, placed) for operand in alias.operands):
+            # A concatenation waits for the last of its operands, several of which one kernel may make.
+            ready = isinstance(alias, AliasOp) and all(_is_placed(operand, placed) for operand in alias.operands)
+            if ready and alias not in placed:
                 place(alias)
 
     position = {op: i for i, op in enumerate(ops)}

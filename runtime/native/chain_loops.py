@@ -155,7 +155,10 @@ class ChainLoops:
         assert isinstance(start, Poly) and isinstance(step, Poly)
         width, e = self.plan.width, self.e
         whole = Lanes(self.e, BY_NAME["i64"], width)
-        (axis,) = (i for i, dim in enumerate(instr.domain) if dim.role is Role.SCAN)
+        # A dimension of one element may have been dropped from the domain.
+        axis = next((i for i, dim in enumerate(instr.domain) if dim.role is Role.SCAN), None)
+        if axis is None:
+            return convert(whole, lanes, whole.splat(str(e.poly(start, self.f.env))))
         pace = e.poly(step, self.f.env)
         value = whole.splat(str(e.add(e.poly(start, self.f.env), e.mul(pace, index[axis]))))
         if axis == self.plan.lane and width > 1:
