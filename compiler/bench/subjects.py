@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from vcc.compiler.bench.engines.interface import Subject
 from vcc.compiler.bench.work import count_macs
 from vcc.compiler.compilation import Compilation
+from vcc.compiler.frontend.freeze import frozen_inputs
 from vcc.compiler.options import Options
 from vcc.runtime.binary.writer import save
 from vcc.runtime.diagnostics import error
@@ -70,6 +71,8 @@ def prepare(
     image = compilation.encode()
     compile_s = time.perf_counter() - began
     model = onnx.load(source) if isinstance(source, Path) else source
+    frozen = frozen_inputs({value.name: value.type for value in model.graph.input}, options.values)
+    model.graph.initializer.extend(onnx.numpy_helper.from_array(array, name) for name, array in frozen.items())
     subject = _subject(image, folder, name, feeds, seed, bound)
     work = compilation.work
     macs = work.machine_macs + work.host_macs if work is not None else 0

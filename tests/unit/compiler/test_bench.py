@@ -187,6 +187,16 @@ def test_onnx_runtime_gives_the_same(tmp_path: Path):
         assert ort.error < 1e-5 and set(ort.variants) == {"denormals kept", "denormals flushed"}
 
 
+def test_frozen_inputs_are_constants_for_all_engines(tmp_path: Path):
+    pytest.importorskip("onnxruntime")
+    proto = model([helper.make_node("Mul", ["x", "n"], ["y"])], [4, 3], [4, 3])
+    proto.graph.input.append(helper.make_tensor_value_info("n", TensorProto.FLOAT, [3]))
+    found = prepare(proto, tmp_path, "frozen", {}, options=Options(values={"n": 2.5}))
+    assert list(found.subject.feeds) == ["x"]
+    outputs = [engine_named(name).open(found.subject, 1)[0].outputs() for name in ("vcc", "onnxruntime")]
+    assert worst_error(*outputs) < 1e-6
+
+
 def test_bound_runs_write_the_same_outputs(tmp_path: Path):
     pytest.importorskip("onnxruntime")
     found = prepare(model_path(), tmp_path, "digits", {}, options=Options(shapes=SHAPES), bound=True)
