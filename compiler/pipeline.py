@@ -56,6 +56,7 @@ PHASES: tuple[Phase, ...] = (
             "fold-batchnorm",
             "expand-average-pool",
             "split-bias",
+            "split-concats",
             "sink-reshapes",
             "simplify-graph",
             "cse",

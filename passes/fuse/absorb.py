@@ -47,6 +47,18 @@ class Site:
     index: int
     views: tuple[Operation, ...]
 
+    @property
+    def moves(self) -> bool:
+        """Whether the reader sees the value otherwise than it is computed: through views, or broadcast."""
+        return bool(self.views) or self.shape != shape_of(self.user.operands[self.index])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape in which the reader needs the value."""
+        if isinstance(self.user, ELEMENTWISE):
+            return shape_of(self.user.results[0])
+        return shape_of(self.user.operands[self.index])
+
 
 def absorb_kernels(forming: Forming, groups: list[Group], estimator: Estimator) -> None:
     """Absorb what pays, from the last kernel to the first; the remarks of all concerned say why or why not."""
@@ -90,7 +102,7 @@ def _may_compute(group: Group, user: Operation, index: int) -> bool:
         return not may_alias(user)
     if isinstance(user, GATHERS):
         return index == 1
-    return group.kind == "matmul" or (group.kind in (*ROWS, *WINDOWS) and index == 0)
+    return group.kind == "matmul" or (group.kind in (*ROWS, *WINDOWS, "arg") and index == 0)
 
 
 class _Trial:
@@ -109,7 +121,7 @@ class _Trial:
             apart = [self._cycles(estimator, each) for each in (self.group, *self.readers)]
         except VccError:
             return False  # the tile phase reports what does not fit
-        if any(site.views and not self._plain() for site in self.sites):
+        if any(site.moves and not self._plain() for site in self.sites):
             return self._stay("lies in blocks that a view between does not follow")
         for site in self.sites:
             self._copy_to(site)
@@ -144,24 +156,28 @@ class _Trial:
         """Make a reader's operand from copies of the operations, behind copies of the views."""
         mapping: dict[SSAValue, SSAValue] = {}
         copies: list[Operation] = []
+        moves, final = site.moves, site.shape
         for op in self.made:
             gathers, shape = isinstance(op, GATHERS), shape_of(op.results[0])
             for value in op.operands:
-                if value not in mapping and site.views and not gathers and not _stays(op, value):
-                    mapping[value] = self._moved(site, value, shape)[-1].results[0]
+                if value not in mapping and moves and not gathers and not _stays(op, value):
+                    mapping[value] = [value, *(view.results[0] for view in self._moved(site, value, shape))][-1]
             copy = op.create(
                 operands=[mapping.get(value, value) for value in op.operands],
-                result_types=[result.type if gathers else self._type(site, result) for result in op.results],
+                result_types=[
+                    TensorType(tensor_of(result).element_type, final) if moves and not gathers else result.type
+                    for result in op.results
+                ],
                 properties=op.properties,
                 attributes=dict(op.attributes),
             )
             copy.location = op.location
             copy.results[0].name_hint = op.results[0].name_hint
-            if site.views or len(self.sites) > 1 or not _sees_all(self.forming.members[site.user], site):
+            if moves or len(self.sites) > 1 or not _sees_all(self.forming.members[site.user], site):
                 copy.attributes.pop(VALUES, None)
             copies.append(self._insert(site, copy))
             # What is gathered is read through the views; they stay between.
-            views = self._moved(site, copy.results[0], shape) if gathers and site.views else []
+            views = self._moved(site, copy.results[0], shape) if gathers and moves else []
             copies += views
             mapping.update(zip(op.results, (views or [copy])[-1].results, strict=True))
         reader = self.forming.members[site.user]
@@ -181,11 +197,10 @@ class _Trial:
             copy.results[0].name_hint = view.results[0].name_hint
             copy.location = view.location
             added.append(self._insert(site, copy))
+        if shape_of(added[-1].results[0] if added else value) != site.shape:
+            source = added[-1].results[0] if added else value
+            added.append(self._insert(site, graph.ExpandOp(source, site.shape)))
         return added
-
-    def _type(self, site: Site, result: SSAValue) -> TensorType:
-        type = tensor_of(result)
-        return TensorType(type.element_type, shape_of(site.views[-1].results[0])) if site.views else type
 
     def _insert(self, site: Site, op: Operation) -> Operation:
         self.forming.block.insert_op_before(op, site.user)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from math import prod
-
 from xdsl.ir import Operation
 
 from vcc.dialects import graph
-from vcc.dialects.graph.base import shape_of, tensor_of
+from vcc.dialects.graph.base import tensor_of
 from vcc.dialects.weights import ConstantOp
-from vcc.passes.fuse.views import MOVES
+from vcc.passes.fuse.views import MOVES, lies_in_one_piece
 
 
 def joined_by(op: Operation) -> graph.ConcatOp | None:
@@ -38,7 +36,7 @@ def pieces(op: Operation) -> int:
 
 def may_alias(op: graph.ConcatOp) -> bool:
     """Whether the pieces lie one behind the other, and each is what another kernel stores: perhaps in place."""
-    shape = shape_of(op.results[0])
-    behind = prod(shape[: op.axis.value.data % len(shape)]) == 1
     owners = [value.owner for value in op.operands]
-    return behind and all(isinstance(o, Operation) and not isinstance(o, (*MOVES, ConstantOp)) for o in owners)
+    return lies_in_one_piece(op) and all(
+        isinstance(o, Operation) and not isinstance(o, (*MOVES, ConstantOp)) for o in owners
+    )

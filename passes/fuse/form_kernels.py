@@ -49,7 +49,7 @@ def form_kernels(block: Block, estimator: Estimator | None) -> None:
     copy_bare_results(block)
     forming = Forming(block)
     ops = list(block.ops)
-    growth = Growth(forming)
+    growth = Growth(forming, None if estimator is None else estimator.machine)
     groups = [
         growth.gather_pieces(op) if isinstance(op, graph.ConcatOp) else growth.grow(op, kind)
         for op in ops

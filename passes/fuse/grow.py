@@ -18,6 +18,9 @@ from vcc.passes.fuse.choose_layouts import ELEMENTWISE
 from vcc.passes.fuse.concatenations import joined_by, may_alias, outermost, pieces
 from vcc.passes.fuse.groups import LONGEST, Forming, Group, escaping, same_blocks
 from vcc.passes.fuse.views import ROWS, stored_views
+from vcc.runtime.isa.kernel import Pipe
+from vcc.runtime.machine.cost import transfer_cycles
+from vcc.runtime.machine.model import Machine
 
 #: The kinds of kernels whose stores can permute the axes of their result.
 STORE_TRANSPOSED = frozenset(
@@ -33,8 +36,8 @@ ALONE = frozenset({"cumsum", "recurrence", "scatter", "topk"})
 class Growth:
     """Grows the kernels of a block from their anchors."""
 
-    def __init__(self, forming: Forming):
-        self.forming = forming
+    def __init__(self, forming: Forming, machine: Machine | None = None):
+        self.forming, self.machine = forming, machine
         self.ops = list(forming.position)
 
     def grow(self, anchor: Operation, kind: str) -> Group:
@@ -51,8 +54,7 @@ class Growth:
             stop = "a value in between is used elsewhere"
         fused = "fused nothing"
         if len(group) > 1:
-            saved = 2 * sum(tensor_bytes(tensor_of(op.results[0])) for op in group[:-1])
-            fused = f"fused {len(group) - 1} elementwise operations, which saves {saved} bytes of traffic"
+            fused = f"fused {len(group) - 1} elementwise operations, which saves {self._saved(group)}"
         if (leaving := len(escaping(group))) > 1:
             fused = f"{fused}; has {leaving} results"
         if kind in ROWS and (before := self._before(anchor)):
@@ -63,6 +65,20 @@ class Growth:
             fused, stop = f"{fused}; stores the result transposed", ""
         forming.taken.update(group)
         return Group(kind, group, fused + (f"; stopped: {stop}" if stop else ""))
+
+    def _saved(self, group: Sequence[Operation]) -> str:
+        """What it saves that the operations of a group are one kernel.
+
+        The bytes are what they would move as kernels each, the cycles those of one more kernel for what follows the
+        anchor: its launch, and the anchor's result on its way to global memory and back.
+        """
+        sizes = [tensor_bytes(tensor_of(op.results[0])) for op in group]
+        saved = f"{2 * sum(sizes[:-1])} bytes of traffic"
+        if self.machine is None:
+            return saved
+        part = -(-sizes[0] // self.machine.cores)
+        moves = sum(int(transfer_cycles(self.machine, pipe, part)) for pipe in (Pipe.OUT, Pipe.IN))
+        return f"{saved} and {self.machine.launch + moves:,} cycles"
 
     def _followers(self, anchor: Operation, kind: str) -> tuple[list[Operation], str]:
         """The anchor and all elementwise operations that could follow it in its kernel; why one of them could not."""

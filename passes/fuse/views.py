@@ -7,6 +7,7 @@ them. A store can take transposes, with reshapes between them that keep axes apa
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 from xdsl.ir import Operation, SSAValue
 
@@ -185,6 +186,26 @@ def _reads_anyway(view: Operation) -> bool:
             user = use.operation
             if isinstance(user, graph.ReshapeOp):
                 pending.append(user.result)
+            elif isinstance(user, VIEWS):
+                found = found and _joins_view(user, view)
+            elif isinstance(user, graph.ConcatOp) and lies_in_one_piece(user):
+                found = False  # stored so, it may lie where the concatenation needs it
             else:
-                found = found and (isinstance(user, VIEWS) or view in view_chain(user, value, {}))
+                found = found and view in view_chain(user, value, {})
     return found
+
+
+def lies_in_one_piece(op: graph.ConcatOp) -> bool:
+    """Whether the operands of a concatenation lie in it one behind the other."""
+    shape = shape_of(op.results[0])
+    return prod(shape[: op.axis.value.data % len(shape)]) == 1
+
+
+def _joins_view(user: Operation, view: Operation) -> bool:
+    """Whether one access can tell a view, a later one that reads it, and the reshapes between."""
+    chain = [user]
+    while chain[-1] is not view:
+        owner = chain[-1].operands[0].owner
+        assert isinstance(owner, Operation)
+        chain.append(owner)
+    return chain_access(chain) is not None

@@ -57,7 +57,8 @@ def _choose(tiling: RowTiling, extent: int) -> dict[str, int]:
 
     def footprint(s: Sizes, slots: int) -> dict[Memory, Any]:
         elements = s["rows"] * s["part"]
-        part = slots * padded(elements * dtype.size) + padded(elements * BOOL.size) + padded(elements * I32.size)
+        part = tiling.input.nbytes(tiling.input_sizes(s["rows"], [s["part"]]), slots)
+        part = part + padded(elements * BOOL.size) + padded(elements * I32.size)
         numbers = padded(s["rows"] * dtype.size) + padded(s["rows"] * I32.size) + padded(s["part"] * I32.size)
         return {Memory.UB: part + numbers + tiling.plan.nbytes(tiling.result_sizes(s["rows"]), slots)}
 
