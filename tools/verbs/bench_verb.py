@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from vcc.runtime.diagnostics import Exit, error
 from vcc.tools.arguments import compile_options
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from vcc.compiler.bench.api import Measured, Report
 
 MOST_THREADS = 1024
 
@@ -52,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
     from vcc.compiler.bench.api import TOLERANCE, benchmark
     from vcc.compiler.bench.engines.registry import opponents
     from vcc.tools.arguments import options_of
+    from vcc.tools.bench_table import print_report
     from vcc.tools.feeds import parse_seed, read_feeds
     from vcc.tools.files import is_binary, read_image
     from vcc.tools.output import note, print_json
@@ -78,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     if args.format == "json":
         print_json("bench", report.as_dict(), status)
     else:
-        _print(report)
+        print_report(report)
     for count, engine, found in report.wrong:
         what = f"{engine}, {count} threads: vcc's outputs differ by {found:.2g}, allowed is {tolerance:g}"
         note(str(error("E0501", what, help=f"vcc diff {args.model or args.file} finds where it begins")))
@@ -89,61 +84,3 @@ def _count(option: str, text: str, most: int = 1_000_000) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= most:
         raise error("E0202", f"{option} {text}: a number from 1 to {most} is expected")
     return int(text)
-
-
-def _print(report: Report) -> None:
-    from vcc.tools.output import count_text, plural, table
-
-    work = f"{count_text(report.macs)} multiply-adds ({report.macs_counted})" if report.macs else "no multiply-adds"
-    steps = plural(report.launches, "launch") + (
-        f", {plural(report.host_calls, 'host call')}" if report.host_calls else ""
-    )
-    compiled = "" if report.compile_s is None else f", compiled in {report.compile_s:.2f} s"
-    print(f"{report.file}: {work}, {steps}{compiled}")
-    print(f"{report.date}, {report.cpu}, {plural(report.cpus, 'CPU')}")
-    headers = ["engine", "version", "threads", "ms", "ratio", "quartiles", "GFLOP/s", "of peak", "error", "opened s"]
-    memory = any(each.fresh for each in report.measured)
-    headers += ["cold ms", "warm ms", "peak MiB"] if memory else []
-    table(headers, [row for each in report.measured for row in _rows(report, each, memory)], indent="")
-    for line in _remarks(report):
-        print(line)
-
-
-def _rows(report: Report, measured: Measured, memory: bool) -> Iterator[list[Any]]:
-    found = measured.comparison
-    timed = [("vcc", found.seconds, "", "", "", found.machine_code_s)]
-    for o in found.opponents:
-        if not o.problem:
-            wrong = "" if o.error <= report.tolerance else " WRONG"
-            spread, error_text = f"{o.low:.2f}-{o.high:.2f}", f"{o.error:.1e}{wrong}"
-            timed.append((o.engine, o.seconds, f"{o.ratio:.2f}", spread, error_text, o.open_s))
-    for engine, seconds, ratio, spread, wrong, opened in timed:
-        rate = found.flops / seconds
-        work = (f"{rate / 1e9:.1f}", f"{100 * rate / found.peak_flops:.0f}%") if report.macs else ("", "")
-        row = [engine, report.versions[engine], found.threads, f"{1e3 * seconds:.4g}", ratio, spread, *work, wrong]
-        start = measured.fresh.get(engine)
-        starts = (
-            [f"{1e3 * start.cold_s:.0f}", f"{1e3 * start.warm_s:.0f}", f"{start.peak_bytes / 2**20:.1f}"]
-            if start
-            else []
-        )
-        yield [*row, f"{opened:.2f}", *(starts or ["", "", ""] if memory else [])]
-
-
-def _remarks(report: Report) -> Iterator[str]:
-    """What the table means, and what it does not show."""
-    for each in report.measured:
-        found = each.comparison
-        peaks = f"{found.peak_flops / 1e9:.0f} GFLOP/s, {found.peak_bytes / 1e9:.1f} GB/s read from memory"
-        print_threads = f"{found.threads} thread" + ("s" if found.threads > 1 else "")
-        yield f"measured peak of {print_threads}, between the blocks: {peaks}"
-    if any(each.comparison.opponents for each in report.measured):
-        yield "ratio: vcc's time by the engine's, so below 1 vcc is faster; median and quartiles of the blocks' ratios"
-    for each in report.measured:
-        found = each.comparison
-        for o in found.opponents:
-            if o.problem:
-                yield f"{o.engine}, {found.threads} threads: {o.problem}"
-            elif len(o.variants) > 1:
-                times = ", ".join(f"{name} {1e3 * seconds:.4g} ms" for name, seconds in o.variants.items())
-                yield f"{o.engine}, {found.threads} threads: {times}; the faster counts (vcc: {found.variant})"

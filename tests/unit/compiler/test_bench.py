@@ -28,6 +28,7 @@ from vcc.compiler.demo import model_path
 from vcc.compiler.options import Options
 from vcc.runtime.diagnostics import VccError, error
 from vcc.runtime.session import Program
+from vcc.tools.bench_table import print_report
 
 SHAPES = {"image": [3, 1, 8, 8]}
 
@@ -176,6 +177,16 @@ def test_a_wrong_result_is_reported(monkeypatch: pytest.MonkeyPatch):
     ((threads, engine, worst),) = report.wrong
     assert (threads, engine) == (1, "onnxruntime") and worst > 0.1
     assert report.as_dict()["measured"][0]["opponents"][0]["wrong"]
+
+
+def test_a_refusal_has_a_row_and_its_reason(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.setattr("vcc.compiler.bench.api.opponents", lambda names: [FakeEngine("iree", True)])
+    monkeypatch.setattr("vcc.compiler.bench.api.engine_named", lambda name: VccEngine())
+    report = benchmark(model_path(), "digits", blocks=1, runs=1, options=Options(shapes=SHAPES))
+    print_report(report)
+    out = capsys.readouterr().out
+    assert "refused" in out and "iree, 1 thread: it has an operator that I do not know" in out
+    assert not report.wrong and "ratio:" not in out
 
 
 def test_onnx_runtime_gives_the_same(tmp_path: Path):
