@@ -65,7 +65,7 @@ def outline(forming: Forming, group: Group) -> None:
     """Put a group's kernel in the place of its operations."""
     kernel, leaving = build_kernel(forming, group)
     forming.block.insert_op_before(kernel, group.place)
-    _constants_before(kernel, forming.block)
+    _constants_before(kernel, forming, forming.position[group.place])
     for value, result in zip(leaving, kernel.results, strict=True):
         value.replace_all_uses_with(result)
     for op in reversed(group.ops):
@@ -73,12 +73,17 @@ def outline(forming: Forming, group: Group) -> None:
         op.erase()
 
 
-def _constants_before(kernel: graph.KernelOp, block: Block) -> None:
+def _constants_before(kernel: graph.KernelOp, forming: Forming, place: int) -> None:
     """Move constants that the kernel reads before it: joined operations may stand behind the place of the kernel."""
-    for op in {value.owner for value in kernel.operands}:
-        if isinstance(op, ConstantOp) and op.parent is block and kernel.is_before_in_block(op):
+    for op in dict.fromkeys(value.owner for value in kernel.operands):
+        if not isinstance(op, ConstantOp) or op.parent is not forming.block:
+            continue
+        # Walking to the end of the block for every constant takes long in large models.
+        behind = forming.position[op] > place if op in forming.position else kernel.is_before_in_block(op)
+        if behind:
             op.detach()
-            block.insert_op_before(op, kernel)
+            forming.block.insert_op_before(op, kernel)
+            forming.position[op] = place
 
 
 def _copy(op: Operation, body: Block, mapping: dict[SSAValue, SSAValue]) -> None:
