@@ -55,6 +55,9 @@ class MatmulTiling:
         self.b = ProductOperand(lower, anchor, anchor.b, [*batch, self.k_axis, n])
         self.packed = self.b.packable if len(tensor_type(anchor.b).get_shape()) == 2 else None
         self.panel = self._panel_width() if self.packed is not None else 0
+        bytes_alone = all(dtype.size == 1 for dtype in self.dtypes)
+        #: How many k of a column are neighbours in a panel: CPUs multiply four bytes at once.
+        self.quad = 4 if self.panel and bytes_alone and self.k % 4 == 0 else 1
 
     def _panel_width(self) -> int:
         """Columns of a panel of constant weights: what the machine likes, shared out evenly; 0: those of a tile."""
@@ -69,7 +72,7 @@ class MatmulTiling:
             "h": tile_candidates(self.batch[-1].extent, 1, 64) if self.batch else [1],
             "m": tile_candidates(self.m, fm),
             "n": tile_candidates(self.n, self.panel or fn),
-            "k": tile_candidates(self.k, fk),
+            "k": [k for k in tile_candidates(self.k, max(fk, self.quad)) if self.quad == 1 or self.k % k == 0],
         }
         return choose_tile(
             self.lower.machine, candidates, self.footprint, self.cost, node=self.lower.node, what="a matrix product"
@@ -174,7 +177,8 @@ class MatmulTiling:
         panels = pack_panels([self.k], columns, width, [0])
 
         def apply(weights: NDArray[Any]) -> NDArray[Any]:
-            return panels.apply(np.pad(weights, ((0, 0), (0, columns - self.n))).T)
+            plain = panels.apply(np.pad(weights, ((0, 0), (0, columns - self.n))).T)
+            return np.swapaxes(plain.reshape(-1, self.quad, width), 1, 2).reshape(-1)
 
         return Pack(panels.extent, apply, panels.note)
 
@@ -192,7 +196,7 @@ class MatmulTiling:
             sources=self.lower.source(self.anchor),
         )
         strides = dict(zip([t.axis.name for t in (*panels, k, n)], buffer.strides, strict=True))
-        return Piece(buffer, strides)
+        return Piece(buffer, strides | {"n": self.quad})
 
     def _multiply(
         self, acc: Piece, a: Piece, b: Piece, rows: Sequence[TileAxis], columns: Sequence[TileAxis], k: TileAxis,
@@ -205,10 +209,18 @@ class MatmulTiling:
                 Role.M if t.axis.name not in b.strides else Role.N if t.axis.name not in a.strides else Role.PARALLEL
             )
             dims.append(t.dim(shared))
-        axes = [*rows, *columns, k]
+        depth = [k]
+        if self.quad > 1:  # b has some k of a column side by side
+            inner = TileAxis(IterAxis("ki", k.axis.axis, 1, self.quad), Poly(), Poly.of(self.quad), self.quad)
+            count = k.max // self.quad
+            depth = [TileAxis(IterAxis("ko", k.axis.axis, self.quad, count), Poly(), Poly.of(count), count), inner]
+            pitch = a.strides.get("k", 0)
+            a = Piece(a.tile, {**a.strides, "ko": pitch * self.quad, "ki": pitch})
+            b = Piece(b.tile, {**b.strides, "ko": b.strides["k"] * self.quad, "ki": 1})
+        axes = [*rows, *columns, *depth]
         self.lower.builder.emit(
             "mmad",
-            [*dims, m.dim(Role.M), *(t.dim(Role.N) for t in columns), k.dim(Role.K)],
+            [*dims, m.dim(Role.M), *(t.dim(Role.N) for t in columns), *(t.dim(Role.K) for t in depth)],
             {"dst": acc.view(axes), "a": a.view(axes), "b": b.view(axes)},
             sources=self.lower.source(self.anchor),
             zero=first,

@@ -17,11 +17,14 @@ from vcc.runtime.native import mathlib
 from vcc.runtime.native.convert import convert
 from vcc.runtime.native.emit import Val
 from vcc.runtime.native.epilogue import Result
+from vcc.runtime.native.quads import Quads
 from vcc.runtime.native.shape import Shape
 
 #: Multiply-adds in the body of the loop over k, about; and how many must be under way to hide their latency.
 BODY, IN_FLIGHT = 64, 8
 Cell = tuple[int, int]  # row and vector within a block
+#: The row of the sums by which results of signed bytes are corrected, see quads.py.
+CORRECTION = -1
 
 
 class Masks:
@@ -70,6 +73,8 @@ class Tile:
         self.part = place[product.part] if product.part is not None else None
         self.cells = {(r, v): product.cell(place, (r, v)) for r in range(rows) for v in range(vectors)}
         self.sums: dict[tuple[Cell, int], str] = {}
+        dtypes = [product.f.dtypes[v.buffer] for v in (product.fast, product.slow)]
+        self.quads = Quads(product.lanes, dtypes[0], dtypes[1]) if product.quad is not None else None
 
     def emit(self) -> None:
         """Appends the loops over K and what becomes of the sums."""
@@ -77,7 +82,10 @@ class Tile:
         last = p.sizes[p.depth[-1]] if p.depth else 1
         unroll = self.unrolling(last)
         parts = next(n for n in (8, 4, 2, 1) if unroll % n == 0 and (n == 1 or n * len(self.cells) <= 2 * IN_FLIGHT))
-        self.sums = {(c, n): e.variable(self.lanes.type, "zeroinitializer") for c in self.cells for n in range(parts)}
+        cells = [*self.cells]
+        if self.quads and self.quads.corrected:
+            cells += [(CORRECTION, v) for v in range(self.vectors)]
+        self.sums = {(c, n): e.variable(self.lanes.type, "zeroinitializer") for c in cells for n in range(parts)}
         zero = p.instr.attrs.get("zero", ONE)
         assert isinstance(zero, Poly)
         if not p.around and zero != ONE:
@@ -125,6 +133,9 @@ class Tile:
     def step(self, depth: dict[int, Val], part: int) -> None:
         """One k: every row's number times every vector."""
         e, kind, p = self.e, self.lanes.type, self.p
+        if self.quads:
+            self.quad_step(self.quads, depth, part)
+            return
         if self.panel:
             vectors = [self.panel.read(depth, v) for v in range(self.vectors)]
         else:
@@ -137,6 +148,31 @@ class Tile:
                 old = e.op(f"load {kind}, ptr {slot}")
                 e.do(f"store {kind} {mathlib.fma(self.lanes, row, vectors[v], old)}, ptr {slot}")
 
+    def quad_step(self, quads: Quads, depth: dict[int, Val], part: int) -> None:
+        """Four k of bytes at once."""
+        words = [self.words(self.p.fast, self.cells[0, v] | depth, self.masks.read[v]) for v in range(self.vectors)]
+        vectors = [quads.prepare(word, slow=False) for word in words]
+        rows = {r: self.word(self.p.slow, self.cells[r, 0] | depth) for r in range(self.rows)}
+        factors = {r: quads.prepare(word, slow=True) for r, word in rows.items()}
+        factors |= {CORRECTION: [quads.bias()]} if quads.corrected else {}
+        for r, factor in factors.items():
+            for v in range(self.vectors):
+                slot = self.sums[(r, v), part]
+                old = self.e.op(f"load {self.lanes.type}, ptr {slot}")
+                self.e.do(f"store {self.lanes.type} {quads.add(old, factor, vectors[v])}, ptr {slot}")
+
+    def words(self, source: View, at: dict[int, Val], mask: str) -> str:
+        """Four bytes for every lane, lane after lane."""
+        kind, where = self.lanes.type, self.p.f.pointer(source, at)
+        if not mask:
+            return self.e.op(f"load {kind}, ptr {where}, align 1")
+        rest = ("i32 1", f"{self.lanes.mask} {mask}", f"{kind} poison")
+        return self.e.call(f"masked.load.{self.lanes.suffix}.p0", kind, f"ptr {where}", *rest)
+
+    def word(self, source: View, at: dict[int, Val]) -> str:
+        """Four bytes, the same in every lane."""
+        return self.lanes.splat(self.e.op(f"load i32, ptr {self.p.f.pointer(source, at)}, align 1"))
+
     def factor(self, source: View, at: dict[int, Val], lane: int | None, mask: str = "") -> str:
         """Elements of an input in the accumulators' dtype."""
         value = self.p.f.read(source, at, lane, self.lanes.width, mask)
@@ -147,4 +183,6 @@ class Tile:
         values = [self.e.op(f"load {self.lanes.type}, ptr {self.sums[cell, n]}") for n in range(parts)]
         while len(values) > 1:
             values = [mathlib.join(self.lanes, "add", *values[i : i + 2]) for i in range(0, len(values), 2)]
+        if self.quads and self.quads.corrected and cell[0] != CORRECTION:
+            return self.lanes.two("sub", values[0], self.total((CORRECTION, cell[1]), parts))
         return values[0]

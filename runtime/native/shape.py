@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import prod
 
-from vcc.runtime.isa.expr import ONE, ZERO
+from vcc.runtime.isa.expr import ONE, ZERO, Poly
 from vcc.runtime.isa.kernel import Instr, Loop, Role, View
 from vcc.runtime.native.emit import Val
 from vcc.runtime.native.epilogue import Fused, cut, free_dims, view
@@ -25,6 +25,7 @@ PART_BYTES = 256 * 1024
 NEAR_BYTES = 512
 #: How many rows must use a panel for a copy, or for turning it, to pay.
 COPY_ROWS, TURN_ROWS = 24, 4
+FOUR = Poly.of(4)
 
 
 class Shape:
@@ -39,8 +40,13 @@ class Shape:
     def __init__(self, frame: Frame, instr: Instr, around: Loop | None = None, fused: Fused | None = None):
         self.f, self.e, self.around, self.fused = frame, frame.e, around, fused
         self.instr, self.part = fused.product if fused else instr, None
+        self.quad = self.find_quad()
         self.measure()
         self.fast_role, self.lane = self.choose_lane()
+        if self.lane is None and self.quad is not None:
+            self.quad = None
+            self.measure()
+            self.fast_role, self.lane = self.choose_lane()
         dims, free = self.instr.domain, free_dims(self.instr)
         self.lanes = frame.lanes(self.dst, frame.width([self.dst]) if self.lane is not None else 1)
         self.vector = self.choose_vector(free)
@@ -55,7 +61,8 @@ class Shape:
     def measure(self) -> None:
         """Notes the sizes of the domain."""
         self.sizes = [self.e.poly(dim.size, self.f.env) for dim in self.instr.domain]
-        self.depth = [i for i, dim in enumerate(self.instr.domain) if dim.role is Role.K and i != self.part]
+        self.depth = [i for i, dim in enumerate(self.instr.domain) if dim.role is Role.K]
+        self.depth = [i for i in self.depth if i not in (self.part, self.quad)]
 
     @property
     def dst(self) -> View:
@@ -69,6 +76,15 @@ class Shape:
     def slow(self) -> View:
         return view(self.instr, "a" if self.fast_role == "b" else "b")
 
+    def find_quad(self) -> int | None:
+        """A dimension of K of four bytes that are neighbours in both inputs, see quads.py."""
+        inputs = [view(self.instr, role) for role in ("a", "b")]
+        if any(self.f.dtypes[v.buffer].size != 1 for v in inputs) or self.around is not None:
+            return None
+        dims = enumerate(self.instr.domain)
+        quads = [i for i, d in dims if d.role is Role.K and d.size == FOUR and all(v.strides[i] == ONE for v in inputs)]
+        return quads[0] if quads else None
+
     def is_fresh(self) -> bool:
         """Whether the product starts new sums."""
         return self.around is not None or self.instr.attrs.get("zero", ONE) == ONE
@@ -76,12 +92,14 @@ class Shape:
     def choose_lane(self) -> tuple[str, int | None]:
         """The input that is read in vectors, and the dimension: dense in what is written, best in both."""
         lanes = self.fused.lanes() if self.fused else [i for i in free_dims(self.instr) if self.dst.strides[i] == ONE]
+        dense = ONE if self.quad is None else FOUR
         found: list[tuple[bool, int, str, int]] = []
         for i in lanes:
             for fast, slow in (("b", "a"), ("a", "b")):
                 stride, other = (view(self.instr, role).strides[i] for role in (fast, slow))
-                if other == ZERO and (stride == ONE or (stride != ZERO and self.can_turn(view(self.instr, fast)))):
-                    found.append((stride == ONE, self.instr.domain[i].max, fast, i))
+                turns = self.quad is None and stride != ZERO and self.can_turn(view(self.instr, fast))
+                if other == ZERO and (stride == dense or turns):
+                    found.append((stride == dense, self.instr.domain[i].max, fast, i))
         if self.fused and self.fused.limit:
             found = [f for f in found if f[-1] == self.fused.limit.weights[0][0]]
         *_, fast, lane = max(found, key=lambda f: f[:2], default=("b", None))
@@ -172,7 +190,7 @@ class Shape:
 
     def wants_panel(self) -> bool:
         """Whether the fast input had better be read from a panel."""
-        if self.lane is None or self.depth_sizes() is None:
+        if self.lane is None or self.quad is not None or self.depth_sizes() is None:
             return False
         if self.fast.strides[self.lane] != ONE:
             return True

@@ -1,0 +1,64 @@
+"""Products of bytes natively: exact for every pair of signs, with and without an instruction for four at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from vcc.runtime.interpreter.kernel import run_kernel
+from vcc.runtime.isa.assembler import parse_kernel_text
+from vcc.runtime.isa.dtypes import BY_NAME
+from vcc.runtime.isa.kernel import Kernel
+from vcc.runtime.native.emit import Cpu
+from vcc.runtime.native.engine import compile_kernel, translate
+from vcc.runtime.native.llvm import host_cpu
+
+CPUS = {
+    "host": None,
+    "avx2": Cpu("haswell", "+avx2,+fma,+f16c", 32, 16),
+    "plain": Cpu("x86-64", "", 16, 16),
+    "vnni": Cpu("icelake-server", "+avx512f,+avx512bw,+avx512vl,+avx512vnni", 64, 32),
+    "short vnni": Cpu("alderlake", "+avx2,+fma,+avxvnni", 32, 16),
+}
+
+
+def kernel(a: str, b: str, m: int = 11, n: int = 40, k: int = 24) -> Kernel:
+    """Weights in one panel of 48 columns, four k of a column side by side; 40 columns are wanted."""
+    (found,) = parse_kernel_text(
+        f"""kernel k(x: gm {a}[{m * k}] in, w: gm {b}[{48 * k}] in, y: gm i32[{m * n}] out) {{
+        buf p: l0a {a}[{m * k}] @0  buf q: l0b {b}[{48 * k}] @0  buf t: l0c i32[{m * 48}] @0  buf o: ub i32[{m * n}] @0
+        load {{e:{m * k}}} p(1), x(1)
+        load {{e:{48 * k}}} q(1), w(1)
+        mmad {{m:m {m}, n:n 48, o:k {k // 4}, i:k 4}} t(48,1,0,0), p({k},0,4,1), q(0,4,192,1)
+        drain {{m:{m}, n:{n}}} o({n},1), t(48,1), bias=7
+        store {{e:{m * n}}} y(1), o(1) }}"""
+    )
+    return found
+
+
+@pytest.mark.parametrize("a", ["u8", "i8"])
+@pytest.mark.parametrize("b", ["u8", "i8"])
+@pytest.mark.parametrize("cpu", CPUS)
+def test_four_products_at_once_are_exact(a: str, b: str, cpu: str) -> None:
+    chosen = CPUS[cpu]
+    if chosen is not None and not set(chosen.features.split(",")) <= {"", *host_cpu().features.split(",")}:
+        assert "define i32" in translate(kernel(a, b), chosen)  # this CPU could not run it
+        return
+    found, rng = kernel(a, b), np.random.default_rng(0)
+    arrays = []
+    for name, size in ((a, 11 * 24), (b, 48 * 24)):
+        limits = np.iinfo(BY_NAME[name].numpy)
+        values = rng.integers(limits.min, limits.max, size, endpoint=True)
+        values[::7], values[::11] = limits.min, limits.max
+        arrays.append(values.astype(BY_NAME[name].numpy))
+    want, got = np.zeros(440, np.int32), np.zeros(440, np.int32)
+    run_kernel(found, {"x": arrays[0], "w": arrays[1], "y": want})
+    compile_kernel(found, chosen).launch({"x": arrays[0], "w": arrays[1], "y": got})
+    np.testing.assert_array_equal(got, want)
+
+
+def test_what_the_cpu_has_is_used() -> None:
+    assert "vpdpbusd.512" in translate(kernel("u8", "i8"), CPUS["vnni"])
+    assert "vpdpbusd.256" in translate(kernel("i8", "i8"), CPUS["short vnni"])
+    assert "pmadd.wd" in translate(kernel("i8", "i8"), CPUS["avx2"])
+    assert "pmadd" not in translate(kernel("i8", "i8"), CPUS["plain"])
