@@ -56,6 +56,7 @@ PHASES: tuple[Phase, ...] = (
             "fold-batchnorm",
             "expand-average-pool",
             "split-bias",
+            "gather-reflections",
             "split-concats",
             "sink-reshapes",
             "simplify-graph",

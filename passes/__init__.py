@@ -25,6 +25,7 @@ _PASSES: dict[str, tuple[str, str]] = {
     "share-heads": ("vcc.passes.fuse.share_heads", "ShareHeads"),
     "merge-matmuls": ("vcc.passes.fuse.merge_matmuls", "MergeMatmuls"),
     "sink-reshapes": ("vcc.passes.fuse.sink_reshapes", "SinkReshapes"),
+    "gather-reflections": ("vcc.passes.fuse.gather_reflections", "GatherReflections"),
     "split-concats": ("vcc.passes.fuse.split_concats", "SplitConcats"),
     "split-bias": ("vcc.passes.fuse.split_bias", "SplitBias"),
     "choose-layouts": ("vcc.passes.fuse.choose_layouts", "ChooseLayouts"),

@@ -96,6 +96,13 @@ class Access:
             valid[axis] = (before, before + extent)
         return Access(tuple(terms), base, tuple(valid), value)
 
+    def shifted(self, axis: int, low: int) -> Access:
+        """The access by coordinates that begin `low` elements before an axis; what is outside reads `fill`."""
+        own = self.terms[axis]
+        begin, end = self.valid[axis] or (0, own[0][0])
+        valid = tuple((begin + low, end + low) if i == axis else each for i, each in enumerate(self.valid))
+        return replace(self, base=self.base - low * own[-1][1], valid=valid)
+
     def stride(self, axis: IterAxis) -> int | None:
         """Elements between neighbours along a loop; None where it does not fit the tensor's blocks or its border."""
         terms = self.terms[axis.axis]

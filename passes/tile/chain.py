@@ -126,6 +126,10 @@ class Indirect(Access):
         assert found is not None, "every access broadcasts"
         return found
 
+    def within(self, axis: int) -> Indirect | None:
+        """The access where loads may reach beyond the end of an axis, to no use; None if they must not."""
+        raise NotImplementedError
+
     def plan(self, plan: ChainPlan, axes: Sequence[IterAxis]) -> None:
         """Add the buffers that the loads need besides the result's own."""
         raise NotImplementedError

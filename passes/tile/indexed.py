@@ -23,6 +23,7 @@ from vcc.passes.tile.chain import (
     Indirect,
     TileAxis,
     dtype_of,
+    gm_dims,
     gm_view,
     plan_chain,
     tap_of,
@@ -112,7 +113,7 @@ class Indices:
             strides = tuple(s for s, has in zip(source.strides, spans, strict=True) if has) or (ZERO,)
             index = builder.alloc("index", Memory.UB, [t.max for t in kept] or [1], dtype_of(self.value))
             operands = {"dst": index.view(), "src": View(source.buffer, strides, source.base)}
-            builder.emit("load", dims, operands, sources=sources)
+            builder.emit("load", gm_dims(access, kept) or dims, operands, sources=sources)
         if self.constant is None:
             self._make_positive(index, dims, sources)
         return IndexTile(index, tuple(dims), tuple(spans))
@@ -179,6 +180,12 @@ class Gathered(Indirect):
         if tensor is None or indices is None or tensor.is_padded:
             return None
         return replace(self, terms=tensor.terms, base=tensor.base, valid=tensor.valid, indices=indices)
+
+    def within(self, axis: int) -> Gathered | None:
+        """Indices beyond the end are zeros. A tensor that moves along the axis itself has no such end."""
+        moves = any(extent > 1 and stride for extent, stride in self.terms[axis])
+        indices = self.indices.through(lambda access: access.shifted(axis, 0))
+        return None if moves or indices is None else replace(self, indices=indices)
 
     def strides(self, axes: Sequence[IterAxis]) -> list[int] | None:
         """Not zero along the loops along which the tensor or the indices move; these take it anywhere."""

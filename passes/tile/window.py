@@ -55,14 +55,14 @@ class WindowInput:
 
     def _check_border(self, outputs: Sequence[int]) -> None:
         """Find what to load outside the input so that the border comes out right."""
-        if not is_pointwise(self.window) and any(isinstance(a, Indirect) for a in self.made.accesses.values()):
-            raise error("E0107", "a window cannot slide over gathered elements", node=self.lower.node)
         outside = [
             2 + i for i, size in enumerate(outputs)
             if self.window.pads_of(i)[0] or self._reach(i, size) > self.shape[2 + i]
         ]  # fmt: skip
         if not outside:
             return
+        if any(isinstance(access, Indirect) for access in self.made.accesses.values()):
+            raise error("E0107", "gathered elements have no border", node=self.lower.node)
         fill = fill_for(self.made.ops, self.made.accesses, outside, self.fill)
         if fill is None or any(access.is_padded and access.fill != fill for access in self.made.accesses.values()):
             raise error("E0107", f"the border of {self.fill:g} would not stay {self.fill:g}", node=self.lower.node)
@@ -94,7 +94,7 @@ class WindowInput:
     def is_copied(self, axes: Sequence[IterAxis], sizes: Mapping[str, Any]) -> Any:
         """Whether tiles of the spatial `axes` of these sizes (arrays by axis name) need more than a view of the input:
         they reach outside it, or the input has to be computed."""
-        if self.made.ops:
+        if self.made.computes:
             return True
         valid = [self.access.valid[2 + i] or (0, self.shape[2 + i]) for i in range(len(axes))]
         inside = [self._inside(i, axis.extent, sizes[axis.name], valid[i]) for i, axis in enumerate(axes)]
@@ -152,7 +152,7 @@ class WindowInput:
                 axes.append(TileAxis(axis, t.start, t.size, span))
                 continue
             if low or t.axis.extent % t.max or self._reach(i, t.axis.extent) > axis.extent:
-                accesses = {value: _shifted(access, axis.axis, low) for value, access in accesses.items()}
+                accesses = {value: self._around(access, axis.axis, low) for value, access in accesses.items()}
             accesses = {value: replace(access, fill=self.fill) for value, access in accesses.items()}
             axes.append(TileAxis(axis, t.start * window.strides[i], Poly.of(span), span))
         inner = TileAxis(self.inner_axis, Poly.of(0), Poly.of(self.block), self.block)
@@ -160,6 +160,15 @@ class WindowInput:
         # Other windows leave positions out or load borders, so that nothing could show these values whole.
         _, made = self.made.emit(self.plan, whole, accesses, observed=is_pointwise(window))
         return Tile(made.name, made.shape[1:], made.dtype)
+
+    def _around(self, access: Access, axis: int, low: int) -> Access:
+        """An access by coordinates that begin `low` elements before those of an axis, which loads may go beyond."""
+        if not isinstance(access, Indirect):
+            return access.shifted(axis, low)
+        found = access.within(axis)
+        if found is None:
+            raise error("E0107", "a tile would go beyond what is gathered", node=self.lower.node)
+        return found
 
     def _stride(self, axis: IterAxis) -> int:
         stride = self.access.stride(axis)
@@ -184,14 +193,6 @@ class WindowInput:
 def is_pointwise(window: Window) -> bool:
     """Whether input positions are output positions: a window of one, without border or steps."""
     return not any(window.pads) and set(window.kernel) == {1} and set(window.strides) == {1}
-
-
-def _shifted(access: Access, axis: int, low: int) -> Access:
-    """An access by coordinates that begin `low` elements before those of an axis, with what exists there."""
-    terms = access.terms[axis]
-    begin, end = access.valid[axis] or (0, terms[0][0])
-    valid = tuple((begin + low, end + low) if i == axis else each for i, each in enumerate(access.valid))
-    return replace(access, base=access.base - low * terms[-1][1], valid=valid)
 
 
 def channel_block(lower: KernelLowering, anchor: Operation, value: SSAValue, channels: int) -> int:

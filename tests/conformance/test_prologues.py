@@ -195,6 +195,16 @@ PROLOGUES: list[tuple[Case, int]] = [
         ),
         2,
     ),
+    (
+        Case(
+            "reflected-border",
+            [node("Pad", "x pads", "p", mode="reflect"), node("Conv", "p w", strides=[2])],
+            {"x": random(2, 3, 41)},
+            {"w": random(6, 3, 5), "pads": np.array([0, 0, 7, 0, 0, 4], np.int64)},
+            terms=15,
+        ),
+        1,
+    ),
 ]  # fmt: skip
 
 
