@@ -12,8 +12,20 @@ from vcc.compiler.bench.engines.interface import Session
 
 #: One block of runs of one engine lasts about so long, and each has at least so many runs.
 BLOCK_SECONDS, LEAST_RUNS = 0.1, 3
+#: Before all blocks, at most so many runs and seconds.
+WARM_RUNS, WARM_SECONDS = 20, 2.0
 #: Before a block, so that threads of the engine before, which spin for a while after their work, have gone to sleep.
 SETTLE_SECONDS = 0.003
+
+
+def warm_up(session: Session) -> None:
+    """Runs that are not counted, in which engines find out how they run best and memory settles."""
+    began, flush = time.perf_counter(), session.flushes_denormals
+    with floating.denormals(flush) if floating.can_switch() else nullcontext():
+        for _ in range(WARM_RUNS):
+            session.run()
+            if time.perf_counter() - began > WARM_SECONDS:
+                break
 
 
 def runs_in(session: Session, seconds: float = BLOCK_SECONDS) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vcc.compiler.bench.blocks import block, interleaved, quartiles, runs_in
+from vcc.compiler.bench.blocks import block, interleaved, quartiles, runs_in, warm_up
 from vcc.compiler.bench.engines.interface import Engine, Session, Subject
 from vcc.compiler.bench.engines.vcc_engine import VccEngine
 from vcc.compiler.bench.machine import Probe
@@ -88,8 +88,7 @@ def compare(
 ) -> Comparison:
     """Time the subject on vcc and the engines, all in this process, in `blocks` blocks of `runs` runs each.
 
-    Without `runs`, a block lasts about `BLOCK_SECONDS`.
-
+    Without `runs`, a block lasts about `BLOCK_SECONDS`. `macs` and `nbytes` are the work of one run, 0 if unknown.
     Raises VccError: E0601 for an engine that is not installed, and whatever vcc raises. A model that another engine
     cannot take is told in that engine's entry.
     """
@@ -97,6 +96,8 @@ def compare(
     own, machine_code_s = _opened(lambda: VccEngine().open(subject, threads))
     found = [_try(engine, subject, threads) for engine in engines]
     sessions: list[Session] = [*own, *(s for opened, _, _ in found for s in opened)]
+    for session in sessions:
+        warm_up(session)
     each = [runs or runs_in(session) for session in sessions]
     times: list[list[float]] = []
     peaks: list[tuple[float, float]] = []
