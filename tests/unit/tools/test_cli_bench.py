@@ -61,11 +61,11 @@ def test_another_models_binary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     assert capsys.readouterr().err.startswith("error[VCC-E0105]: other.onnx has the inputs")
 
 
-def test_json_with_memory_and_threads(capsys: pytest.CaptureFixture[str]):
-    words = ["bench", MODEL, *QUICK, "--threads=1", "--threads=2", "--against=onnxruntime", "--memory", "--format=json"]
+def test_json_with_memory(capsys: pytest.CaptureFixture[str]):
+    words = ["bench", MODEL, *QUICK, "--threads=2", "--against=onnxruntime", "--memory", "--format=json"]
     assert main(words) == 0
     found = json.loads(capsys.readouterr().out)
-    assert [each["threads"] for each in found["measured"]] == [1, 2] and found["macs"] > 0
+    assert [each["threads"] for each in found["measured"]] == [2] and found["macs"] > 0
     for each in found["measured"]:
         assert set(each["fresh"]) == {"vcc", "onnxruntime"} and each["fresh"]["vcc"]["peak_bytes"] > 0
         assert each["opponents"][0]["ratio"] > 0 and not each["opponents"][0]["wrong"]
