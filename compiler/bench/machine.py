@@ -29,6 +29,8 @@ FMA_ROUNDS = 6_000
 #: Passes of which the median counts, as it does for the runs of an engine.
 FMA_PASSES, MEMORY_PASSES = 15, 5
 DEFAULT_CACHE = 32 << 20
+#: No more is read even where four times the cache would be.
+MOST_BYTES = 1 << 30
 
 
 class Probe:
@@ -38,7 +40,7 @@ class Probe:
         self.threads = threads
         self._pool = ThreadPoolExecutor(threads)
         self._outs = [np.zeros(64, np.float32) for _ in range(threads)]
-        self._data = allocate(4 * last_level_cache()).view(np.float32)
+        self._data = allocate(min(4 * last_level_cache(), MOST_BYTES)).view(np.float32)
         self._data.fill(1)
 
     def flops(self) -> float:
