@@ -21,40 +21,43 @@ SHARE = 200
 
 
 class Pace:
-    """Chooses for one segment among one or two numbers of threads. The first run, which is cold, tells nothing."""
+    """Chooses for one segment among one or two numbers of threads. The first run, which is cold, tells nothing.
+
+    `expected` is the seconds that the last run took, infinity if there was none.
+    """
 
     def __init__(self, *ways: int):
         self._times = {way: deque[float](maxlen=REMEMBERED) for way in dict.fromkeys(ways)}
-        self._most = max(ways)
-        self._cold, self._until_try = True, 0
-
-    @property
-    def expected(self) -> float:
-        """Seconds that the next run is likely to take; infinity if there was none."""
-        return min((typical(times) for times in self._times.values()), default=math.inf)
+        self._most = self._best = max(ways)
+        self._cold = True
+        self._until_decision = 0.0 if len(self._times) > 1 else math.inf  # runs
+        self.expected = math.inf
 
     def threads(self) -> int:
         """For the next run."""
+        if self._until_decision > 0:
+            self._until_decision -= 1
+            return self._best
+        return self._decide()
+
+    def _decide(self) -> int:
         times, most = self._times, self._most
-        if self._cold or len(times) == 1 or LONG < typical(times[most]) < math.inf:
+        if self._cold or LONG < typical(times[most]) < math.inf:
             return most
         untried = [way for way, found in times.items() if len(found) < REMEMBERED]
         if untried:
             return max(untried)
-        best, other = sorted(times, key=lambda way: typical(times[way]))
-        if self._until_try > 0:
-            self._until_try -= 1
-            return best
-        self._until_try = int(SHARE * typical(times[other]) / typical(times[best]))
+        self._best, other = sorted(times, key=lambda way: typical(times[way]))
+        self._until_decision = int(SHARE * typical(times[other]) / typical(times[self._best]))
         return other
 
     def took(self, threads: int, seconds: float) -> None:
         """A run with so many threads took so long."""
+        self.expected = seconds
         if self._cold:
             self._cold = False
-            if len(self._times) > 1:
-                return
-        self._times[threads].append(seconds)
+        else:
+            self._times[threads].append(seconds)
 
 
 def typical(seconds: Iterable[float]) -> float:
