@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tempfile
@@ -102,6 +103,7 @@ def _refused(subject: Subject, log: str) -> VccError:
     """E0602 with the line of the log that tells most: the first that speaks of an error, or the last."""
     lines = [line.strip() for line in log.splitlines() if line.strip()] or ["no reason given"]
     reason = next((line for line in lines if "error:" in line), lines[-1])
+    reason = re.sub(r"\S*/(model\.\w+)", r"\1", reason)  # without the folder, which is gone
     return error("E0602", f"iree cannot take {subject.name}: {reason[-200:]}")
 
 
