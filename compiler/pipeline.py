@@ -45,6 +45,7 @@ PHASES: tuple[Phase, ...] = (
             "merge-branches",
             "lower-onnx",
             "simplify-graph",
+            "move-softmax-guards",
             "cse",
             "dce",
         ),

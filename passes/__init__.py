@@ -23,6 +23,7 @@ _PASSES: dict[str, tuple[str, str]] = {
     "fold-batchnorm": ("vcc.passes.fuse.fold_batchnorm", "FoldBatchnorm"),
     "expand-average-pool": ("vcc.passes.fuse.expand_average_pool", "ExpandAveragePool"),
     "share-heads": ("vcc.passes.fuse.share_heads", "ShareHeads"),
+    "move-softmax-guards": ("vcc.passes.graph.move_softmax_guards", "MoveSoftmaxGuards"),
     "merge-matmuls": ("vcc.passes.fuse.merge_matmuls", "MergeMatmuls"),
     "sink-reshapes": ("vcc.passes.fuse.sink_reshapes", "SinkReshapes"),
     "gather-reflections": ("vcc.passes.fuse.gather_reflections", "GatherReflections"),

@@ -81,6 +81,28 @@ class TransposeAsReshape(RewritePattern):
             rewriter.replace(op, ReshapeOp(op.x, shape_of(op.result)))
 
 
+class TransposeBetweenReshapes(RewritePattern):
+    """reshape(transpose(reshape(x))) -> transpose(x), where the reshapes drop axes of one element and add them again"""
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: ReshapeOp, rewriter: PatternRewriter) -> None:
+        transpose = op.x.owner
+        if not isinstance(transpose, TransposeOp) or not isinstance(first := transpose.x.owner, ReshapeOp):
+            return
+        shapes = [shape_of(value) for value in (first.x, first.result, transpose.result, op.result)]
+        source, before, after, target = ([i for i, size in enumerate(shape) if size != 1] for shape in shapes)
+        same = [shapes[0][i] for i in source] == [shapes[1][i] for i in before]
+        same = same and [shapes[2][i] for i in after] == [shapes[3][i] for i in target]
+        if not same or len(shapes[0]) != len(shapes[3]) or not unencoded(first, transpose, op):
+            return
+        moved = iter([source[before.index(axis)] for axis in ints(transpose.perm) if axis in before])
+        ones = iter([i for i, size in enumerate(shapes[0]) if size == 1])
+        perm = [next(ones) if size == 1 else next(moved) for size in shapes[3]]
+        new = TransposeOp(first.x, perm)
+        new.location = fuse_locations(first, transpose, op)
+        rewriter.replace(op, new)
+
+
 class ReshapeOfReshape(RewritePattern):
     """reshape(reshape(x)) -> reshape(x)"""
 
@@ -175,6 +197,7 @@ MOVEMENT_PATTERNS: tuple[RewritePattern, ...] = (
     Identity(),
     TransposeOfTranspose(),
     TransposeAsReshape(),
+    TransposeBetweenReshapes(),
     ReshapeOfReshape(),
     SliceOfSlice(),
     RelayoutOfRelayout(),

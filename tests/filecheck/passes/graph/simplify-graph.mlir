@@ -17,6 +17,18 @@ func.func @transpose_of_ones(%x: tensor<2x3x1x1xf32>) -> tensor<2x3xf32> {
   func.return %1 : tensor<2x3xf32>
 }
 
+// CHECK-LABEL: func.func @transpose_between_reshapes
+func.func @transpose_between_reshapes(%x: tensor<1x2x3x4xf32>) -> (tensor<1x2x4x3xf32>, tensor<2x4x3xf32>) {
+  // CHECK-NEXT: %[[A:.*]] = graph.reshape %x
+  // CHECK-NEXT: graph.transpose %[[A]]
+  // CHECK-NEXT: %[[Y:.*]] = graph.transpose %x {perm = array<i64: 0, 1, 3, 2>} : (tensor<1x2x3x4xf32>) -> tensor<1x2x4x3xf32>
+  // CHECK-NEXT: func.return %[[Y]]
+  %0 = graph.reshape %x : (tensor<1x2x3x4xf32>) -> tensor<2x3x4xf32>
+  %1 = graph.transpose %0 {perm = array<i64: 0, 2, 1>} : (tensor<2x3x4xf32>) -> tensor<2x4x3xf32>
+  %2 = graph.reshape %1 : (tensor<2x4x3xf32>) -> tensor<1x2x4x3xf32>
+  func.return %2, %1 : tensor<1x2x4x3xf32>, tensor<2x4x3xf32>
+}
+
 // CHECK-LABEL: func.func @weights_are_moved_now
 func.func @weights_are_moved_now() -> tensor<3x2xf32> {
   // CHECK-NEXT: weights.constant {{.*}}dense<{{\[\[}}0.000000e+00, 3.000000e+00], [1.000000e+00, 4.000000e+00], [2.000000e+00, 5.000000e+00]]> : tensor<3x2xf32>
