@@ -14,7 +14,7 @@ from vcc.runtime.native import mathlib
 from vcc.runtime.native.convert import convert
 from vcc.runtime.native.emit import Val
 from vcc.runtime.native.frame import Frame
-from vcc.runtime.native.lane_plan import LanePlan
+from vcc.runtime.native.lane_plan import LanePlan, spread
 from vcc.runtime.native.lane_views import LaneViews
 from vcc.runtime.native.lanes import Lanes
 
@@ -52,7 +52,14 @@ class ChainLoops:
     def use(self, plan: LanePlan) -> None:
         """Lays vectors over the domain as a plan says, from here on."""
         self.plan, self.views = plan, LaneViews(self.f, plan)
-        self.far = any(self.views.is_far(view) for i in (*self.instrs, *self.after) for _, view in i.views())
+        every = (*self.instrs, *self.after)
+        self.far = any(self.unmasked(role, view) for i in every for role, view in i.views())
+
+    def unmasked(self, role: str, view: View) -> bool:
+        """Whether a view's vectors must be complete, because their lanes are touched one by one."""
+        lane = self.plan.lane
+        picked = role != "dst" and lane is not None and spread(view, lane) and isinstance(self.sizes[lane], int)
+        return self.views.is_far(view) and not picked
 
     @contextmanager
     def using(self, plan: LanePlan) -> Generator[None]:
@@ -103,10 +110,11 @@ class ChainLoops:
                     self.over(rest, {**index, lane: start}, then)
                 continue
             self.mask = self.f.mask(width, 0, left) if left != 0 else ""
+            self.views.left = left if isinstance(left, int) and left else width
             for copy in range(step // width):
                 with self.copying(copy):
                     self.over(rest, {**index, lane: self.e.add(start, copy * width)}, then)
-            self.mask = ""
+            self.mask, self.views.left = "", width
 
     @contextmanager
     def copying(self, copy: int) -> Generator[None]:

@@ -44,6 +44,12 @@ class LanePlan:
         return LanePlan(self.lane, self.part, self.cycles)
 
 
+def spread(view: View, lane: int | None) -> int:
+    """The step between lanes that are near enough to be picked out of whole vectors, else 0."""
+    step = (view.strides[lane].constant or 0) if lane is not None else 0
+    return step if step in (2, 3, 4) else 0
+
+
 def instruction_cycles(instrs: Sequence[Instr]) -> float:
     """Cycles of one vector of every instruction, memory aside."""
     return sum(TRANSCENDENTAL if OPS[i.op].cost is Cost.TRANSCENDENTAL else 1.0 for i in instrs)
@@ -93,7 +99,10 @@ class LanePlanner:
         if reads_one or width == 1 or (across and (self.bounded or lane in self.inner)):
             return []
         share = most / (-(-most // width) * width)
-        cycles = self.work + sum(often * (SCATTERED * width if v in across else 1.0) for v, _, often in self.views)
+        cycles = self.work
+        for v, written, often in self.views:
+            pace = 0 if written else spread(v, lane)
+            cycles += often * (2.0 * pace - 1.0 if pace else SCATTERED * width if v in across else 1.0)
         if lane in self.inner:
             cycles += ACROSS * width / prod(self.dims[i].max for i in self.inner)
         plans.append(LanePlan(lane, width, cycles / (width * share)))
@@ -132,7 +141,7 @@ class LanePlanner:
         """Plans that turn blocks of vectors along another dimension."""
         plans: list[LanePlan] = []
         for block in range(len(self.dims)):
-            sizes = [self.dims[i].size.constant or 0 for i in (lane, block)]
+            sizes = [self.dims[i].max for i in (lane, block)]
             if block == lane or min(sizes) < 4 or any(v.strides[block] != ONE for v in across):
                 continue
             width = self.full

@@ -6,7 +6,7 @@ from vcc.runtime.isa.expr import ONE, ZERO, Poly
 from vcc.runtime.isa.kernel import View
 from vcc.runtime.native.emit import Val
 from vcc.runtime.native.frame import Frame
-from vcc.runtime.native.lane_plan import LanePlan
+from vcc.runtime.native.lane_plan import LanePlan, spread
 
 Index = dict[int, Val]
 
@@ -31,6 +31,7 @@ class LaneViews:
 
     def __init__(self, frame: Frame, plan: LanePlan):
         self.f, self.e, self.plan = frame, frame.e, plan
+        self.left = plan.width  # lanes that count
 
     def is_far(self, view: View) -> bool:
         """Whether the lanes are neither neighbours nor one element."""
@@ -40,7 +41,8 @@ class LaneViews:
         """The plan's vector at an index of the domain."""
         plan = self.plan
         if self.is_far(view):
-            return self.gathered(view, index, plan.width)
+            pace = spread(view, plan.lane)
+            return self.picked(view, index, pace) if pace else self.gathered(view, index, plan.width)
         if plan.outer is None or plan.lane is None:
             return self.f.read(view, index, plan.lane, plan.width, mask)
         pair = view.strides[plan.outer], view.strides[plan.lane]
@@ -70,6 +72,20 @@ class LaneViews:
         """The index some steps of `outer` on."""
         assert self.plan.outer is not None
         return index | {self.plan.outer: self.e.add(index[self.plan.outer], by)}
+
+    def picked(self, view: View, index: Index, pace: int) -> str:
+        """Every second, third or fourth element: all that lie between are read, none beyond the last."""
+        width, last = self.plan.width, (self.left - 1) * pace
+        kind, result = self.f.lanes(view, width).type, ""
+        for number in range(pace):
+            count = last + 1 - number * width
+            if count > 0:
+                mask = self.f.mask(width, 0, count) if count < width else ""
+                part = self.f.read(view, index, self.plan.lane, width, mask, moved=number * width)
+                here = [i * pace - number * width for i in range(width)]
+                order = [width + at if 0 <= at < width else i for i, at in enumerate(here)]
+                result = shuffled(self.f, kind, result or part, part, order)
+        return result
 
     def gathered(self, view: View, index: Index, width: int) -> str:
         """Elements that lie apart."""

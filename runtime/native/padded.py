@@ -13,6 +13,7 @@ from vcc.runtime.isa.expr import ONE
 from vcc.runtime.isa.kernel import Dim, Instr, View
 from vcc.runtime.native.emit import Val
 from vcc.runtime.native.frame import Frame
+from vcc.runtime.native.turned import Square
 
 #: Vectors per iteration of the innermost loops.
 UNROLL = 4
@@ -35,15 +36,27 @@ class PaddedLoad:
             if d.size != ONE and self.dst.strides[i] == ONE and self.src.strides[i] == ONE
         ]
         self.lane = max(lanes, key=lambda i: self.dims[i].max, default=None)
+        self.block: int | None = None  # along which the source is dense, if that lies across
+        if self.lane is None:
+            self.turn()
         self.width = frame.width([dst]) if self.lane is not None else 1
-        if self.lane is not None:
-            while self.width // 2 >= self.dims[self.lane].max:
+        for i in (self.lane, self.block):
+            while i is not None and self.width // 2 >= self.dims[i].max:
                 self.width //= 2
+
+    def turn(self) -> None:
+        """Looks for a dimension that is dense in the buffer alone, and one that is in the source alone."""
+        few = 4
+        to = [i for i, s in enumerate(self.dst.strides) if s == ONE and self.dims[i].max >= few]
+        to = [i for i in to if self.dims[i].valid is None]
+        back = [i for i, s in enumerate(self.src.strides) if s == ONE and self.dims[i].max >= few]
+        if to and back:
+            self.lane, self.block = to[0], back[0]
 
     def emit(self) -> None:
         """Appends the loops."""
-        order = [i for i in range(len(self.dims)) if i != self.lane] + ([] if self.lane is None else [self.lane])
-        self.inside(order, {})
+        last = [i for i in (self.block, self.lane) if i is not None]
+        self.inside([*(i for i in range(len(self.dims)) if i not in last), *last], {})
 
     def bounds(self, i: int) -> tuple[Val, Val, Val]:
         """Where the interval of a dimension begins and ends, and the size, in order."""
@@ -65,10 +78,25 @@ class PaddedLoad:
         self.outside(i, low, 0, rest, index)
         if i == self.lane:
             self.along(low, high, index, self.copy)
+        elif i == self.block:
+            self.squares(low, high, index)
         else:
             with self.e.loop(low, high) as at:
                 self.inside(rest, {**index, i: at})
         self.outside(i, size, high, rest, index)
+
+    def squares(self, low: Val, high: Val, index: dict[int, Val]) -> None:
+        """Copies what lies across, by squares that are turned in registers."""
+        e, width, lane, block = self.e, self.width, self.lane, self.block
+        assert lane is not None and block is not None
+        size = e.poly(self.dims[lane].size, self.f.env)
+        for down, _, below in e.blocks(e.add(high, e.mul(low, -1)), [width]):
+            for along, _, left in e.blocks(size, [width]):
+                square = Square(self.f, lane, block, width, *(width if n == 0 else n for n in (below, left)))
+                at = {**index, block: e.add(low, down), lane: along}
+                for i, column in enumerate(square.load(self.src, at)[: square.count(square.down)]):
+                    here = at | {block: e.add(at[block], i)}
+                    self.f.write(self.dst, here, width, column, square.only(square.beside, i, square.down))
 
     def outside(self, i: int, end: Val, start: Val, rest: Sequence[int], index: dict[int, Val]) -> None:
         """Fills from `start` to `end` of a dimension, and all that the others hold there."""

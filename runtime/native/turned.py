@@ -29,66 +29,86 @@ def turned(frame: Frame, kind: str, rows: list[str]) -> list[str]:
     return rows
 
 
+class Square:
+    """A square of `width` times `width` elements, of which `down` along `block` and `along` along `lane` exist."""
+
+    def __init__(self, frame: Frame, lane: int, block: int, width: int, down: Val, along: Val):
+        self.f, self.e = frame, frame.e
+        self.lane, self.block, self.width, self.down, self.along = lane, block, width, down, along
+        self.below, self.beside = ("" if count == width else frame.mask(width, 0, count) for count in (down, along))
+
+    def count(self, size: Val) -> int:
+        """How many vectors are written out for so many, of which some may not exist if it is known only when run."""
+        return size if isinstance(size, int) else self.width
+
+    def row(self, index: Index, i: int) -> Index:
+        """The i-th index along `lane`, of those that exist."""
+        last = i if isinstance(self.along, int) else self.e.scalar("min", i, self.e.add(self.along, -1))
+        return index | {self.lane: self.e.add(index[self.lane], last)}
+
+    def only(self, mask: str, i: int, size: Val) -> str:
+        """The mask, or no lane at all if there is no i-th vector."""
+        if isinstance(size, int):
+            return mask
+        kind, number = f"<{self.width} x i1>", self.e.op(f"icmp slt i64 {i}, {size}")
+        here = self.e.splat(number, "i1", self.width)
+        return self.e.op(f"and {kind} {mask}, {here}") if mask else here
+
+    def load(self, view: View, index: Index) -> list[str]:
+        """The vectors along `lane` of a view that is dense along `block`."""
+        rows = [
+            self.f.read(view, self.row(index, i), self.block, self.width, self.below)
+            for i in range(self.count(self.along))
+        ]
+        kind = self.f.lanes(view, self.width).type
+        return turned(self.f, kind, rows + ["poison"] * (self.width - len(rows)))
+
+    def store(self, view: View, index: Index, columns: list[str]) -> None:
+        """Stores vectors along `lane` to a view that is dense along `block`."""
+        kind = self.f.lanes(view, self.width).type
+        rows = turned(self.f, kind, columns + ["poison"] * (self.width - len(columns)))
+        for i in range(self.count(self.along)):
+            at = index | {self.lane: self.e.add(index[self.lane], i)}
+            self.f.write(view, at, self.width, rows[i], self.only(self.below, i, self.along))
+
+
 class TurnedLoops(ChainLoops):
     """A chain without reductions, by squares of `lane` times `block`."""
 
     def emit(self) -> None:
         """Appends the loops."""
-        self.lane, self.block = self.plan.lane, self.plan.block
-        assert self.lane is not None and self.block is not None
-        outer = [i for i in range(len(self.sizes)) if i not in (self.lane, self.block)]
+        outer = [i for i in range(len(self.sizes)) if i not in (self.plan.lane, self.plan.block)]
         self.over(outer, {}, self.squares)
 
     def squares(self, index: Index) -> None:
         """All squares at one index of the other dimensions, with incomplete ones at both ends."""
-        lane, block, width = self.lane, self.block, self.plan.width
+        lane, block, width = self.plan.lane, self.plan.block, self.plan.width
         assert lane is not None and block is not None
         for down, _, below in self.e.blocks(self.sizes[block], [width]):
             for along, _, left in self.e.blocks(self.sizes[lane], [width]):
                 counts = [width if rest == 0 else rest for rest in (below, left)]
-                self.square({**index, block: down, lane: along}, counts[0], counts[1])
+                self.square(Square(self.f, lane, block, width, *counts), {**index, block: down, lane: along})
 
-    def square(self, index: Index, down: Val, along: Val) -> None:
-        """One square, of which `down` columns and `along` rows exist."""
-        lane, block, width = self.lane, self.block, self.plan.width
-        assert lane is not None and block is not None and isinstance(down, int) and isinstance(along, int)
+    def square(self, square: Square, index: Index) -> None:
+        """One square: what is far is loaded and turned, then the chain runs for each vector along `lane`."""
         columns, made = dict[View, list[str]](), set[View]()
-        below = self.f.mask(width, 0, down) if down < width else ""
         for instr in self.instrs:
             for role, view in instr.views():
                 if role != "dst" and self.views.is_far(view) and view not in made | columns.keys():
-                    columns[view] = self.load(view, index, below, along)
+                    columns[view] = square.load(view, index)
             made.add(destination(instr))
         far: dict[View, list[str]] = {}
-        self.mask = self.f.mask(width, 0, along) if along < width else ""
-        for i in range(down):
+        for i in range(square.count(square.down)):
             values: Values = {view: found[i] for view, found in columns.items()}
-            self.body(self.instrs, index | {block: self.e.add(index[block], i)}, values)
+            self.mask = square.only(square.beside, i, square.down)
+            self.body(self.instrs, index | {square.block: self.e.add(index[square.block], i)}, values)
             for instr in self.instrs:
                 dst = destination(instr)
                 if self.views.is_far(dst) and dst.buffer not in self.dead:
                     far.setdefault(dst, [])[i:] = [values[dst]]
         self.mask = ""
         for view, found in far.items():
-            self.store(view, index, found, below, along)
-
-    def load(self, view: View, index: Index, below: str, along: int) -> list[str]:
-        """The vectors along `lane` of a view that is dense along `block`."""
-        lane, block, width = self.lane, self.block, self.plan.width
-        assert lane is not None
-        rows = [
-            self.f.read(view, index | {lane: self.e.add(index[lane], i)}, block, width, below) for i in range(along)
-        ]
-        lanes = self.f.lanes(view, width)
-        return turned(self.f, lanes.type, rows + ["poison"] * (width - along))
-
-    def store(self, view: View, index: Index, found: list[str], below: str, along: int) -> None:
-        lane, width = self.lane, self.plan.width
-        assert lane is not None
-        lanes = self.f.lanes(view, width)
-        rows = turned(self.f, lanes.type, found + ["poison"] * (width - len(found)))
-        for i in range(along):
-            self.f.write(view, index | {lane: self.e.add(index[lane], i)}, width, rows[i], below)
+            square.store(view, index, found)
 
     def put(self, view: View, index: Index, value: str, mask: str) -> None:
         """Far views are stored a square at a time."""

@@ -113,6 +113,51 @@ def test_padded_loads(cpu: Cpu | None, block: int, start: int) -> None:
     agree(found, cpu, z=0)
 
 
+@pytest.mark.parametrize("cpu", CPUS, ids=["host", "avx2"])
+@pytest.mark.parametrize(("rows", "columns"), [(5, 9), (13, 30), (21, 17)])
+def test_turning_what_is_known_when_it_runs(cpu: Cpu | None, rows: int, columns: int) -> None:
+    found = kernel(
+        "x: gm f32[672] in, y: gm f32[672] inout, z: gm f32[672] inout, m: i64 0..21, n: i64 0..32",
+        "buf a: ub f32[672] @0 load {i:672} a(1), x(1)",
+        "store {i:%m max 21, j:%n max 32} y(32,1), a(1,21)",
+        "store {i:%m max 21, j:%n max 32} z(1,21), a(32,1)",
+    )
+    agree(found, cpu, m=rows, n=columns)
+
+
+@pytest.mark.parametrize("cpu", CPUS, ids=["host", "avx2"])
+@pytest.mark.parametrize("start", [-9, -2, 0, 3, 11])
+@pytest.mark.parametrize("block", [4, 8, 24])
+def test_padded_loads_across(cpu: Cpu | None, start: int, block: int) -> None:
+    """Channels last out of channels first."""
+    size = 6 * 19 * block
+    low, wide = f"{-start}-%z", f"{-2 * start}-%z"
+    found = kernel(
+        f"x: gm f32[{105 * block}] in, y: gm f32[{size}] out, z: i64 0..1",
+        f"buf t: ub f32[{size}] @0",
+        f"load {{h:6 in {low}..{low}+5, w:19 in {wide}..{wide}+21, c:{block}}} t({19 * block},{block},1),"
+        f" x[{23 * start}](21,1,105), fill=-1.0 store {{i:{size}}} y(1), t(1)",
+    )
+    agree(found, cpu, z=0)
+
+
+@pytest.mark.parametrize("cpu", CPUS, ids=["host", "avx2"])
+@pytest.mark.parametrize("pace", [2, 3, 4, 5])
+@pytest.mark.parametrize("width", [4, 15, 16, 37])
+def test_every_so_many_th_element(cpu: Cpu | None, pace: int, width: int) -> None:
+    """The last element that is read is the last there is."""
+    n = (width - 1) * pace + 3
+    found = kernel(
+        f"x: gm f32[{n}] in, y: gm f32[{width}] out, z: gm f32[{width}] out",
+        f"buf a: ub f32[{n}] @0 buf b: ub f32[{width}] @8192 buf c: ub f32[{width}] @16384",
+        f"load {{i:{n}}} a(1), x(1)",
+        f"reduce.max {{i:{width}, k:reduce 3}} b(1,0), a({pace},1)",
+        f"relu {{i:{width}}} c(1), a({pace}) store {{i:{width}}} y(1), b(1) store {{i:{width}}} z(1), c(1)",
+    )
+    agree(found, cpu)
+    agree(found, cpu, nan=True)
+
+
 def pair(first: str, second: str) -> tuple[Instr, Instr]:
     found = kernel("m: i64 0..64", "buf t: ub f32[512] @0 buf u: ub f32[512] @2048", first, second)
     a, b = found.body
