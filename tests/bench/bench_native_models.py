@@ -6,7 +6,8 @@
 
 MODEL is an id of tests/models/manifest.json, or the path of an exported transformer (tests/models/README.md). Without
 one: all of both kinds that compile wholly into kernels, as the compiler says; what is left out is listed. `vcc bench`
-does the same for one model, and docs/benchmarks.md says what the columns mean.
+does the same for one model, and docs/benchmarks.md says what the columns mean. `code s` and `open s` are the first run in
+this process: loading, compiling, and for vcc making machine code, unless the user's cache has it.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ from vcc.compiler.bench.subjects import Prepared, prepare
 from vcc.runtime.diagnostics import VccError
 from vcc.runtime.session import usable_cpus
 
-HEAD = ("model", "threads", "launches", "compile s", "vcc ms", "GFLOP/s", "of peak")
-OPPONENT = ("ms", "ratio", "quartiles", "error")
+HEAD = ("model", "threads", "launches", "compile s", "code s", "vcc ms", "GFLOP/s", "of peak")
+OPPONENT = ("ms", "ratio", "quartiles", "error", "open s")
 FRESH = ("cold s", "warm s", "peak MiB")
 
 
@@ -58,7 +59,7 @@ def cells(found: Prepared, result: Comparison, starts: dict[str, Fresh], engines
     """A row of the table."""
     rate = result.flops / result.seconds
     yield from (result.name, str(result.threads), f"{found.launches} + {found.host_calls}")
-    yield f"{found.compile_s:.1f}"
+    yield from (f"{found.compile_s:.1f}", f"{result.machine_code_s:.1f}")
     yield from (f"{1e3 * result.seconds:.3f}", f"{rate / 1e9:.1f}", f"{100 * result.of_peak:.0f}%")
     for each in result.opponents:
         yield from opponent_cells(each)
@@ -73,13 +74,14 @@ def cells(found: Prepared, result: Comparison, starts: dict[str, Fresh], engines
 def opponent_cells(each: Opponent) -> tuple[str, ...]:
     """The columns of an engine beside vcc; `z` says that it was faster flushing denormals to zero."""
     if each.problem:
-        return "-", "-", "-", each.problem[:60]
+        return "refused", "-", "-", each.problem[:60], "-"
     flushed = "z" if "flushed" in each.variant else ""
     return (
         f"{1e3 * each.seconds:.3f}{flushed}",
         f"{each.ratio:.2f}",
         f"{each.low:.2f}-{each.high:.2f}",
         f"{each.error:.1e}",
+        f"{each.open_s:.2f}",
     )
 
 
