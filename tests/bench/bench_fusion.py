@@ -20,8 +20,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 ANCHORS = frozenset(
-    {"arg", "attention", "conv", "cumsum", "depthwise", "layer_norm", "matmul", "pool", "recurrence", "reduce", "rms_norm", "softmax",
-     "topk"}
+    {"arg", "attention", "conv", "cumsum", "depthwise", "layer_norm", "matmul", "pool", "recurrence", "reduce",
+     "rms_norm", "softmax", "topk"}
 )  # fmt: skip
 
 
