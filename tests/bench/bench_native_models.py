@@ -6,8 +6,8 @@
 
 MODEL is an id of tests/models/manifest.json, or the path of an exported transformer (tests/models/README.md). Without
 one: all of both kinds that compile wholly into kernels, as the compiler says; what is left out is listed. `vcc bench`
-does the same for one model, and docs/benchmarks.md says what the columns mean. `code s` and `open s` are loading and the
-first run in this process: other engines compile, vcc makes machine code unless the user's cache has it.
+does the same for one model, and docs/benchmarks.md says what the columns mean. `code s` and `open s` are loading and
+the first run in this process: other engines compile, vcc makes machine code unless the user's cache has it.
 """
 
 from __future__ import annotations
