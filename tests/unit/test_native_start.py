@@ -75,7 +75,9 @@ def test_a_compiled_program_and_its_file_share_machine_code(vbin: Path, builds: 
     program = vcc.compile(model_path(), shapes={"image": (4, 1, 8, 8)})
     first = program.run([IMAGES], threads=1)[0]
     assert np.array_equal(run(vbin), first) and len(builds) == 1
-    assert program_digest(program.image) == load_image(vbin).digest
+    image = load_image(vbin)
+    assert program_digest(program.image) == image.digest
+    assert program_digest(replace(image, machine="")) != image.digest
 
 
 WARM = """
