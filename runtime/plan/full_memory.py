@@ -44,17 +44,16 @@ _DIVISIONS, _LAST_DIVISIONS = 48, 200
 _KNOWN_BUFFERS, _KNOWN_GROUPS = 10, 40
 #: Free bytes in more pieces than this part of the buffers are too many for this search.
 _FILLERS = 0.5
+#: How often a free piece ends and a larger one begins instead of another piece, where the choice is random.
+_JOIN = 0.2
 
 
 def fill_memory(problem: Problem, capacity: int, effort: int) -> Ints | None:
     """Offsets in bytes of all buffers below `capacity`, if a search of about `effort` exchanges finds them."""
-    filler = _fillers(problem, capacity)
-    if len(filler) > _FILLERS * len(problem.sizes) or len(problem.profile) < 2:
-        return None
-    rows = np.column_stack((problem.sizes, problem.first, problem.last))
-    rows = np.concatenate((rows, np.array(filler, np.int64).reshape(-1, 3)))
-    full = make_problem(rows[:, 0].copy(), rows[:, 1], rows[:, 2])
     random = Random(0)
+    full = _filled(problem, capacity, None)
+    if len(full.sizes) > (1 + _FILLERS) * len(problem.sizes) or len(problem.profile) < 2:
+        return None
     spent = turn = 0
     while spent < effort:
         if turn < len(_FIRST_WIDTHS):
@@ -62,6 +61,7 @@ def fill_memory(problem: Problem, capacity: int, effort: int) -> Ints | None:
         else:
             width, way = _WIDTHS[turn % len(_WIDTHS)], _WAYS[turn % len(_WAYS)]
             margin, noise = random.choice(_MARGINS), random.choice(_NOISES)
+            full = _filled(problem, capacity, random)
         limit = effort - spent if width else min(_DEEP, effort - spent)
         search = _FullSearch(full, random, margin, noise, way, limit)
         found = search.run(width) if width else search.run_deep()
@@ -72,21 +72,33 @@ def fill_memory(problem: Problem, capacity: int, effort: int) -> Ints | None:
     return None
 
 
-def _fillers(problem: Problem, capacity: int) -> list[tuple[int, int, int]]:
-    """Buffers (size, first and last step) for all bytes that are free: what becomes free last is used first."""
-    free: list[list[int]] = []  # size and first step of each piece
-    found: list[tuple[int, int, int]] = []
+def _filled(problem: Problem, capacity: int, random: Random | None) -> Problem:
+    """The problem with buffers for all bytes that are free; what becomes free last is used first, or any of it.
+
+    A piece of the size that is needed is taken in any case, if there is one.
+    """
+    free: list[tuple[int, int]] = []  # size and first step of each piece
+    rows: list[tuple[int, int, int]] = []
     for step, change in enumerate(np.diff(capacity - problem.profile, prepend=0).tolist()):
         if change > 0:
-            free.append([change, step])
+            if random is not None and free and random.random() < _JOIN:
+                # One piece ends where another begins at the same step: all that shows is the difference.
+                size, first = free.pop(random.randrange(len(free)))
+                rows.append((size, first, step - 1))
+                change += size
+            free.append((change, step))
         while change < 0:
-            at = next((i for i in reversed(range(len(free))) if free[i][0] == -change), len(free) - 1)
+            exact = [i for i, (size, _) in enumerate(free) if size == -change]
+            at = (exact or [len(free) - 1])[-1] if random is None else random.choice(exact or range(len(free)))
             size, first = free.pop(at)
-            found.append((size, first, step - 1))
+            rows.append((size, first, step - 1))
             change += size
             if change > 0:
-                free.append([change, step])
-    return found + [(size, first, len(problem.profile) - 1) for size, first in free]
+                free.append((change, step))
+    rows += [(size, first, len(problem.profile) - 1) for size, first in free]
+    every = np.column_stack((problem.sizes, problem.first, problem.last))
+    sizes, first, last = np.concatenate((every, np.array(rows, np.int64).reshape(-1, 3))).T
+    return make_problem(sizes.copy(), first, last)
 
 
 class _Link(NamedTuple):

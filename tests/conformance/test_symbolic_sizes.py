@@ -111,28 +111,28 @@ FILL = [
     node("Sub", "ones rows", "d"),
     node("Mul", "d x"),
 ]
-ZERO = {"zero": np.int64(0), "zeros": ints(0)}
+ZERO = {"zero": np.array(0, np.int64), "zeros": ints(0)}
 CASES = [
     Symbolic(
         "flatten", FLATTEN, {"x": ["batch", 4, 3, 3]}, BATCHES, 1, {**ZERO, "rest": ints(-1), "w": f32(36, 5)}
     ),
     Symbolic(
         "half of the rows", HALF, {"x": [1, 2, "height", 4]}, [{"height": 6}, {"height": 9}], 1,
-        {**ZERO, "two": np.int64(2), "twos": ints(2)}, 4,
+        {**ZERO, "two": np.array(2, np.int64), "twos": ints(2)}, 4,
     ),
     Symbolic(
         "twice the image", UPSAMPLE, {"x": ["batch", 3, "h", "w"]},
         [{"batch": 1, "h": 4, "w": 5}, {"batch": 2, "h": 3, "w": 7}], 1,
-        {**ZERO, "two": np.int64(2), "twos": ints(2), "fours": ints(4)}, 4,
+        {**ZERO, "two": np.array(2, np.int64), "twos": ints(2), "fours": ints(4)}, 4,
     ),
     Symbolic(
         "positions", POSITIONS, {"x": ["batch", "length", 8]},
         [{"batch": 1, "length": 3}, {"batch": 2, "length": 11}], 1,
-        {**ZERO, "one": np.int64(1), "table": f32(16, 8)}, 3,
+        {**ZERO, "one": np.array(1, np.int64), "table": f32(16, 8)}, 3,
     ),
     Symbolic(
         "heads", HEADS, {"x": ["batch", "length", 12]}, [{"batch": 1, "length": 5}, {"batch": 2, "length": 7}], 2,
-        {**ZERO, "twos": ints(2), "split": ints(3, 4), "minus": np.int64(-1)}, 4,
+        {**ZERO, "twos": ints(2), "split": ints(3, 4), "minus": np.array(-1, np.int64)}, 4,
     ),
     Symbolic("fill", FILL, {"x": ["batch", 6]}, BATCHES, 1, {"row": f32(1, 6)}),
 ]  # fmt: skip
