@@ -29,6 +29,7 @@ from vcc.runtime.isa.kernel import (
 )
 from vcc.runtime.isa.table import OPS
 from vcc.runtime.isa.verifier_ranges import Scope, scoped
+from vcc.runtime.native.iteration import common, recut
 
 Access = tuple[int, Instr, str, Operand]  # place in program order, instruction, role, view
 
@@ -81,6 +82,8 @@ class Composer:
         if near.buffer not in self.slots or not others:
             return
         if copy.op == "store":
+            copy = walked_like(copy, others[0][1])
+            near, far = view_of(copy, "src"), view_of(copy, "dst")
             first, last = others[0][0], place
             safe = self.owns(place, copy, near, far, others[0]) and others[-1][0] < place
             safe = safe and not self.read_late(far, others[0][0], place)
@@ -170,6 +173,19 @@ class Composer:
                 yield replace(statement, then=then, orelse=tuple(self.rebuild(statement.orelse, kept)))
             elif new is not None:
                 yield new
+
+
+def view_of(instr: Instr, role: str) -> View:
+    """An operand that is a view."""
+    view = instr.operands[role]
+    assert isinstance(view, View)
+    return view
+
+
+def walked_like(copy: Instr, writer: Instr) -> Instr:
+    """A copy that walks 448 elements at once, by the 28 x 16 of what wrote them, if they are cut so."""
+    pieces = common(copy.domain, writer.domain)
+    return recut(copy, pieces[0]) if pieces and all(len(kept) == 1 for kept in pieces[1]) else copy
 
 
 def split(use: Instr, role: str, copy: Instr, near: View) -> Instr:

@@ -58,7 +58,8 @@ def fuse(product: Instr, drain: Instr) -> Fused | None:
     if (sums.buffer, sums.base, sums.slot) != (src.buffer, src.base, src.slot):
         return None
     order, limit = dict[int, int](), None
-    todo = free_dims(product)
+    # Inner dimensions first: what is left of one that is cut is its outer part, where the next one is looked for.
+    todo = sorted(free_dims(product), key=lambda i: sums.strides[i].constant or 0)
     while todo:
         i = todo[0]
         stride, size = view(product, "dst").strides[i], product.domain[i].size

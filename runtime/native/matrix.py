@@ -42,7 +42,7 @@ class Product(Shape):
                         panel.fill(place, masks)
                     for i in self.inner:
                         place[i] = again.enter_context(self.e.loop(0, self.sizes[i]))
-                    for row, rows in self.blocks_along(self.row, self.rows):
+                    for row, rows in self.row_blocks():
                         Tile(self, place | row, rows, vectors, masks, panel).emit()
 
     def bound(self, dim: int) -> Val:

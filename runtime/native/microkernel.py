@@ -19,6 +19,7 @@ from vcc.runtime.native.emit import Val
 from vcc.runtime.native.epilogue import Result
 from vcc.runtime.native.quads import Quads
 from vcc.runtime.native.shape import Shape
+from vcc.runtime.native.turned import turned
 
 #: Multiply-adds in the body of the loop over k, about; and how many must be under way to hide their latency.
 BODY, IN_FLIGHT = 64, 8
@@ -100,6 +101,8 @@ class Tile:
             for u in range(unroll):
                 if u:
                     depth[p.depth[-1]] = e.add(depth[p.depth[-1]], 1)
+                if u and self.slides():
+                    e.do('fence syncscope("singlethread") acq_rel')  # no instruction, but nothing is kept across it
                 self.step(depth, u % parts)
         values = {cell: self.total(cell, parts) for cell in self.cells}
         if self.part is None or p.part is None:
@@ -110,9 +113,39 @@ class Tile:
 
     def finish(self, values: dict[Cell, str]) -> None:
         """The sums go where the product's result goes."""
+        if self.p.across is not None:
+            self.turn(values)
+            return
         result = Result(self.p.f, self.p.instr, self.p.fused, self.p.lane)
         for (r, v), value in values.items():
             result.put(self.cells[r, v], self.lanes.width, value, self.masks.write[v])
+
+    def turn(self, values: dict[Cell, str]) -> None:
+        """Neighbouring rows of sums become vectors along these rows, which go where the product's result goes."""
+        p, width = self.p, self.lanes.width
+        result = Result(p.f, p.instr, p.fused, p.across)
+        assert p.lane is not None and p.row is not None
+        run = min(width, p.instr.domain[p.row].max if p.stack is not None else self.rows)
+        for (r, v), at in self.cells.items():
+            left = self.masks.left[v]
+            if r % run or not isinstance(left, int):
+                continue
+            count = min(run, self.rows - r)
+            rows = [values[r + i, v] for i in range(count)] + ["poison"] * (width - count)
+            found = turned(p.f, self.lanes.type, rows)
+            mask = p.f.mask(width, 0, count) if count < width else ""
+            for lane in range(min(width, left)):
+                result.put(at | {p.lane: self.e.add(at[p.lane], lane)}, width, found[lane], mask)
+
+    def slides(self) -> bool:
+        """Whether one k reads for a row what another k reads for the next: a window that slides.
+
+        LLVM would keep all that in registers, of which there are not enough.
+        """
+        p = self.p
+        last = p.slow.strides[p.depth[-1]].constant
+        step = p.slow.strides[p.row].constant if p.row is not None else None
+        return bool(last and step) and step % last == 0 and step < last * BODY
 
     def keep(self, values: dict[Cell, str]) -> None:
         """The sums go to the accumulators, until the next part of K."""

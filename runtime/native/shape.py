@@ -2,12 +2,16 @@
 
 A block is some rows times some vectors of the result. One input (`fast`) is read in vectors along the lanes, the other
 (`slow`) one number at a time, which goes to every lane.
+
+Sums may lie along the vectors that the drain writes, or along others: then blocks are turned before the drain. Which is
+better is a matter of cycles: turning takes some for each sum, vectors that the sizes do not fill some for each k.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from math import prod
+from typing import NamedTuple
 
 from vcc.runtime.isa.expr import ONE, ZERO, Poly
 from vcc.runtime.isa.kernel import Instr, Loop, Role, View
@@ -26,6 +30,16 @@ NEAR_BYTES = 512
 #: How many rows must use a panel for a copy, or for turning it, to pay.
 COPY_ROWS, TURN_ROWS = 24, 4
 FOUR = Poly.of(4)
+#: Cycles for turning a vector of sums and storing it.
+TURN = 6
+
+
+class Choice(NamedTuple):
+    """Which input is read in vectors, along which dimension; `across`: the rows along which sums are turned, if so."""
+
+    fast: str
+    lane: int | None
+    across: int | None = None
 
 
 class Shape:
@@ -33,8 +47,9 @@ class Shape:
 
     `around` is the reduce loop whose sum it forms, if any. `lane` is the dimension along vectors, `vector` the one
     along which a block has several vectors (the lane's own, unless that is just one vector long), `row` that of its
-    rows; `outer` are loops around the fast input, `inner` loops in which it is used again, `depth` K. K may be taken in
-    parts, one for each index of the dimension `part`, with sums in memory in between.
+    rows, of which a block may have those of several indices of `stack`; `outer` are loops around the fast input,
+    `inner` loops in which it is used again, `depth` K. K may be taken in parts, one for each index of the dimension
+    `part`, with sums in memory in between.
     """
 
     def __init__(self, frame: Frame, instr: Instr, around: Loop | None = None, fused: Fused | None = None):
@@ -42,21 +57,35 @@ class Shape:
         self.instr, self.part = fused.product if fused else instr, None
         self.quad = self.find_quad()
         self.measure()
-        self.fast_role, self.lane = self.choose_lane()
-        if self.lane is None and self.quad is not None:
+        choices = self.choices()
+        if self.quad is not None and all(choice.lane is None for choice in choices):
             self.quad = None
             self.measure()
-            self.fast_role, self.lane = self.choose_lane()
+            choices = self.choices()
+        self.adopt(min(choices, key=self.adopt))
+        self.take_parts()
+
+    def adopt(self, choice: Choice) -> float:
+        """Takes a way to do it; gives an estimate of its cycles."""
         dims, free = self.instr.domain, free_dims(self.instr)
-        self.lanes = frame.lanes(self.dst, frame.width([self.dst]) if self.lane is not None else 1)
+        self.fast_role, self.lane, self.across = choice.fast, choice.lane, choice.across
+        self.lanes = self.f.lanes(self.dst, self.f.width([self.dst]) if self.lane is not None else 1)
         self.vector = self.choose_vector(free)
         rest = [i for i in free if i not in (self.lane, self.vector)]
         reused = [i for i in rest if self.fast.strides[i] == ZERO]
-        self.row = max(reused, key=lambda i: dims[i].max, default=None)
+        self.row = max(reused, key=lambda i: dims[i].max, default=None) if self.across is None else self.across
         self.outer = [i for i in rest if i not in reused]
         self.inner = [i for i in reused if i != self.row]
-        self.rows, self.vectors = self.block()
-        self.take_parts()
+        known = [i for i in self.inner if dims[i].size.constant and self.row is not None]
+        self.stack = known[-1] if known and dims[self.row or 0].size.constant else None
+        self.rows, self.vectors, cycles = self.block()
+        if self.stack is not None and self.rows > dims[self.row or 0].max:
+            self.inner.remove(self.stack)
+        else:
+            self.stack = None
+        cycles *= prod(dims[i].max for i in (*self.outer, *self.inner, *self.depth))
+        turning = prod(dims[i].max for i in free) / self.lanes.width * TURN if self.across is not None else 0
+        return cycles + turning
 
     def measure(self) -> None:
         """Notes the sizes of the domain."""
@@ -89,8 +118,8 @@ class Shape:
         """Whether the product starts new sums."""
         return self.around is not None or self.instr.attrs.get("zero", ONE) == ONE
 
-    def choose_lane(self) -> tuple[str, int | None]:
-        """The input that is read in vectors, and the dimension: dense in what is written, best in both."""
+    def choices(self) -> list[Choice]:
+        """The ways to do it: along vectors that are written, the best of them, or along others, which are turned."""
         lanes = self.fused.lanes() if self.fused else [i for i in free_dims(self.instr) if self.dst.strides[i] == ONE]
         dense = ONE if self.quad is None else FOUR
         found: list[tuple[bool, int, str, int]] = []
@@ -102,8 +131,20 @@ class Shape:
                     found.append((stride == dense, self.instr.domain[i].max, fast, i))
         if self.fused and self.fused.limit:
             found = [f for f in found if f[-1] == self.fused.limit.weights[0][0]]
-        *_, fast, lane = max(found, key=lambda f: f[:2], default=("b", None))
-        return str(fast), lane
+        choices = [Choice(*max(found, key=lambda f: f[:2])[2:])] if found else []
+        return [*choices, *self.turned_choices()] or [Choice("b", None)]
+
+    def turned_choices(self) -> list[Choice]:
+        """Where the drain has vectors along rows of the input that is read in vectors."""
+        if self.fused is None or self.fused.limit or self.quad is not None or self.f.dtypes[self.dst.buffer].size != 4:
+            return []
+        written, found = self.fused.lanes(), list[Choice]()
+        for i in set(free_dims(self.instr)) - set(written):
+            for fast, slow in (("b", "a"), ("a", "b")):
+                ours, theirs = view(self.instr, fast).strides, view(self.instr, slow).strides
+                if (ours[i], theirs[i], self.dst.strides[i]) == (ONE, ZERO, ONE) and self.instr.domain[i].size.constant:
+                    found += [Choice(fast, i, row) for row in written if ours[row] == ZERO]
+        return found
 
     def choose_vector(self, free: list[int]) -> int | None:
         """The dimension along which a block has several vectors."""
@@ -120,33 +161,38 @@ class Shape:
         ]
         return max(others, key=lambda i: dims[i].max, default=self.lane)
 
-    def block(self) -> tuple[int, int]:
-        """Rows and vectors per block: the fewest estimated cycles for the dimensions' largest sizes."""
-        rows = self.instr.domain[self.row].max if self.row is not None else 1
-        columns = self.instr.domain[self.vector].max if self.vector is not None else 1
+    def block(self) -> tuple[int, int, float]:
+        """Rows and vectors per block, and their cycles for each k: the fewest for the dimensions' largest sizes."""
+        dims = self.instr.domain
+        size = dims[self.row].max if self.row is not None else 1
+        count = dims[self.stack].max if self.stack is not None else 1
+        columns = dims[self.vector].max if self.vector is not None else 1
         columns = -(-columns // self.lanes.width) if self.vector == self.lane else columns
 
         def cycles(m: int, n: int) -> float:  # multiply-adds, or loads, two per cycle; panels and rows from L2
             return max(m * n, m + n) / 2 + 0.15 * (m + n)
 
-        def total(size: tuple[int, int]) -> float:
-            m, n = size
+        def total(block: tuple[int, int]) -> float:
+            m, n = block
             whole, left = divmod(columns, n)
-            tail = 0 if self.overlaps(self.row) else rows % m
+            stacked = m > size
+            rows, again = (size * count, 1) if stacked else (size, count)
+            tail = 0 if not stacked and self.overlaps(self.row) else rows % m
             down = -(-rows // m) if not tail else rows // m
             across = [(whole, n), (1, left)] if left else [(whole, n)]
-            cost = sum(count * (down * cycles(m, v) + (cycles(tail, v) if tail else 0)) for count, v in across)
-            return cost * (1 + VARIANT * (len(across) * (1 + (tail > 0)) - 1))
+            cost = sum(k * (down * cycles(m, v) + (cycles(tail, v) if tail else 0)) for k, v in across)
+            return again * cost * (1 + VARIANT * (len(across) * (1 + (tail > 0)) - 1))
 
         most = self.f.cpu.registers - 1
-        wide = WIDE_VECTORS if rows <= FEW_ROWS else MOST_VECTORS
+        wide = WIDE_VECTORS if size * count <= FEW_ROWS else MOST_VECTORS
+        heights = [*range(1, min(size, most) + 1), *(size * far for far in range(2, min(count, most) + 1))]
+        if self.across is not None:  # a square is no higher than a vector
+            heights = [m for m in heights if min(m, size) <= self.lanes.width]
         sizes = [
-            (m, n)
-            for n in range(1, min(wide, columns) + 1)
-            for m in range(1, min(rows, most) + 1)
-            if m * n + (n if m > 1 else 1) <= most
+            (m, n) for n in range(1, min(wide, columns) + 1) for m in heights if m * n + (n if m > 1 else 1) <= most
         ]
-        return min(sizes, key=total)
+        best = min(sizes, key=total)
+        return *best, total(best) / (1 if best[0] > size else count)
 
     def overlaps(self, dim: int | None) -> bool:
         """Whether the last indices of a dimension may be computed twice: nothing read there may have been written."""
@@ -163,6 +209,8 @@ class Shape:
         size = self.sizes[last]
         many = self.row is not None and self.instr.domain[self.row].max > self.rows
         if self.lane is None or self.depth != [last] or not isinstance(size, int) or not many or not self.is_fresh():
+            return
+        if self.dst.strides[self.lane] != ONE:  # the sums between two parts lie along the lanes
             return
         most = PART_BYTES // (self.vectors * self.lanes.width * self.lanes.dtype.size)
         length = max((n for n in range(1, min(most, size) + 1) if size % n == 0), default=size)
@@ -203,8 +251,11 @@ class Shape:
     def cell(self, place: dict[int, Val], cell: tuple[int, Val]) -> dict[int, Val]:
         """The place of one vector of a block that begins at `place`."""
         at = dict(place)
+        far, near = divmod(cell[0], self.instr.domain[self.row or 0].max) if self.stack is not None else (0, cell[0])
         if self.row is not None:
-            at[self.row] = self.e.add(place.get(self.row, 0), cell[0])
+            at[self.row] = self.e.add(place.get(self.row, 0), near)
+        if self.stack is not None:
+            at[self.stack] = self.e.add(place.get(self.stack, 0), far)
         if self.vector is not None:
             pitch = self.lanes.width if self.vector == self.lane else 1
             at[self.vector] = self.e.add(place.get(self.vector, 0), self.e.mul(cell[1], pitch))
@@ -215,6 +266,15 @@ class Shape:
         assert isinstance(size, int)
         for at, count, _ in self.e.blocks(size, [step, size % step] if size % step else [step]):
             yield at, count
+
+    def row_blocks(self) -> Iterator[tuple[dict[int, Val], int]]:
+        """Where each block of rows begins, and how many it has."""
+        if self.stack is None or self.row is None:
+            yield from self.blocks_along(self.row, self.rows)
+            return
+        size = self.instr.domain[self.row].max
+        for at, count in self.steps(self.sizes[self.stack], self.rows // size):
+            yield {self.stack: at, self.row: 0}, count * size
 
     def blocks_along(self, dim: int | None, count: int) -> Iterator[tuple[dict[int, Val], int]]:
         """Where each block along a dimension begins, and how many indices it has; none for no dimension."""
