@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,7 +19,7 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
 
 from vcc.dialects.onnx import UNKNOWN, SchemaOp, describe, is_static, to_node_proto, type_from_proto, type_to_proto
-from vcc.dialects.origin import node_names
+from vcc.dialects.origin import node_names, value_names
 from vcc.dialects.weights import constant_array
 from vcc.passes.graph.evaluate import evaluate, is_evaluable, static_shape
 from vcc.passes.graph.merge_types import TypeConflictError, join, merge
@@ -39,7 +40,7 @@ class InferShapesPass(ModulePass):
     One sweep in program order; small values that constants decide (shape arithmetic) are computed on the way, so that
     Shape -> Slice -> Concat -> Reshape is resolved, as far as that goes also where some sizes stay open. A declared
     type is kept where it says more. E0106, for all nodes at once, where the model declares one thing and inference
-    finds another.
+    finds another; a declaration with open sizes is left out with a warning.
     """
 
     name = "infer-shapes"
@@ -53,6 +54,16 @@ class InferShapesPass(ModulePass):
         if inference.diagnostics:
             raise VccError(inference.diagnostics)
         update_signatures(op)
+
+
+def is_loose(declared: Attribute, inferred: Attribute) -> bool:
+    """Whether a declaration that contradicts inference may be ignored: one with open sizes, of the same dtype.
+
+    Exporters guess such shapes when they are told of open dimensions, and runtimes do not look at them.
+    """
+    if not isinstance(declared, TensorType) or not isinstance(inferred, TensorType):
+        return False
+    return not declared.has_static_shape() and declared.element_type == inferred.element_type
 
 
 @dataclass
@@ -91,7 +102,15 @@ class _Inference:
             self.partial[op.results[0]] = found
 
     def _refine(self, value: SSAValue, inferred: Attribute) -> None:
-        merged = merge(value.type, inferred)
+        try:
+            merged = merge(value.type, inferred)
+        except TypeConflictError:
+            if not is_loose(value.type, inferred):
+                raise
+            name = next(iter(value_names(value)), value.name_hint or "a value")
+            declared, made = describe(value.type), describe(inferred)
+            warnings.warn(f"the model declares '{name}' {declared}, but its operators make it {made}", stacklevel=2)
+            merged = inferred
         if merged != value.type:
             Rewriter.replace_value_with_new_type(value, merged)
 
