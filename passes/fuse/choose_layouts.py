@@ -5,12 +5,14 @@ can load or store either order through its views, so no operation is inserted.
 
 The choice is made for the whole graph: at first every tensor that a convolutional part could block is a candidate;
 candidates whose producer or a user cannot take blocks are dropped until none is left to drop. Tensors that meet in
-one elementwise operation, pooling, depthwise convolution or concatenation form a class, which has one block size.
+one elementwise operation, pooling, depthwise convolution or concatenation form a class, which has one block size: that
+of least cost (layout_cost.py), or none, among those that divide all its channels. Since a class's choice changes no
+other one's cost, the least of each is the least of all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from xdsl.context import Context
@@ -22,23 +24,30 @@ from xdsl.rewriter import Rewriter
 from vcc.dialects import graph
 from vcc.dialects.graph.attributes import Blocked
 from vcc.dialects.graph.base import shape_of, tensor_of
+from vcc.dialects.visa import TargetMachine
+from vcc.passes.fuse.layout_cost import layout_cycles
+from vcc.runtime.machine.model import Machine
 
 CHANNELS = 1
 ELEMENTWISE = (graph.UnaryOp, graph.BinaryOp, graph.CompareOp, graph.SelectOp, graph.CastOp, graph.GeluOp)
+#: Estimates that are nearer to each other than this say nothing.
+TELLING = 1.05
 #: Blocks smaller than this are not worth the second loop over channels.
 SMALLEST = 4
 
 
 @dataclass(frozen=True)
 class ChooseLayouts(ModulePass):
-    """Block the channels of what convolutions and poolings produce; `block` is the preferred size."""
+    """Block the channels of what convolutions and poolings produce; of sizes that cost the same, and without a target
+    of all, the first is taken of `block`, its half, and those below."""
 
     name = "choose-layouts"
 
     block: int = 16
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        choice = _Choice(op, self.block)
+        target = ctx.get_dialect("visa").get_interface(TargetMachine)
+        choice = _Choice(op, self.block, None if target is None else target.machine)
         choice.settle()
         for value, size in choice.blocks.items():
             type = tensor_of(value)
@@ -50,7 +59,8 @@ class ChooseLayouts(ModulePass):
 class _Choice:
     """The candidates, their classes, and the block of each."""
 
-    def __init__(self, module: ModuleOp, preferred: int):
+    def __init__(self, module: ModuleOp, preferred: int, machine: Machine | None):
+        self.machine = machine
         self.sizes = [preferred, preferred // 2, *range(preferred - 1, SMALLEST - 1, -1)]
         self.parent: dict[SSAValue, SSAValue] = {}
         self.candidates: dict[SSAValue, None] = {
@@ -93,10 +103,17 @@ class _Choice:
         blocks: dict[SSAValue, int] = {}
         for group in members.values():
             channels = [count for value in group for count in channel_counts(value)]
-            size = next((s for s in self.sizes if s > 1 and all(count % s == 0 for count in channels)), None)
-            if size is not None:
+            sizes = [s for s in self.sizes if s > 1 and all(count % s == 0 for count in channels)]
+            if sizes and (size := self._cheapest(group, [*sizes, 1])) > 1:
                 blocks |= dict.fromkeys(group, size)
         return blocks
+
+    def _cheapest(self, group: Sequence[SSAValue], sizes: Sequence[int]) -> int:
+        """The first block that costs no more than the least by what estimates can tell; 1 is none."""
+        if self.machine is None:
+            return sizes[0]
+        cycles = {size: layout_cycles(self.machine, group, size) for size in sizes}
+        return next(size for size in sizes if cycles[size] <= TELLING * min(cycles.values()))
 
     def _works(self, value: SSAValue) -> bool:
         if value not in self.blocks:
