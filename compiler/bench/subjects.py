@@ -102,6 +102,7 @@ def prepare_binary(
 def _subject(image: Image, folder: Path, name: str, feeds: Mapping[str, Array], seed: int, bound: bool) -> Subject:
     inputs = random_feeds(image.host.inputs, seed, feeds)
     bind_inputs(image.host.inputs, inputs)
+    inputs = {spec.name: inputs[spec.name] for spec in image.host.inputs}  # in the model's order
     save(image, folder / "model.vbin")
     return Subject(name, folder / "model.vbin", inputs, outputs=image.host.outputs if bound else None)
 

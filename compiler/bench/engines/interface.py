@@ -20,9 +20,9 @@ Array = NDArray[Any]
 class Subject:
     """What is timed, as files: `binary` is the .vbin, `model` the ONNX model, None if only the .vbin is known.
 
-    In the model, initialisers are constants and not inputs as well. `feeds` are the inputs by name. With `outputs`,
-    engines run on inputs and outputs that are bound beforehand and lie on cache lines, where their interface allows
-    it; otherwise each run makes fresh outputs.
+    In the model, initialisers are constants and not inputs as well. `feeds` are the inputs by name, in the model's
+    order. With `outputs`, engines run on inputs and outputs that are bound beforehand and lie on cache lines, where
+    their interface allows it; otherwise each run makes fresh outputs.
     """
 
     name: str
