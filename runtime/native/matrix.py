@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 from vcc.runtime.native import dot
+from vcc.runtime.native.ahead import Ahead
 from vcc.runtime.native.emit import Val
 from vcc.runtime.native.microkernel import Masks, Tile
 from vcc.runtime.native.panels import Panel
@@ -40,10 +41,16 @@ class Product(Shape):
                         place[self.part] = again.enter_context(self.e.loop(0, self.sizes[self.part]))
                     if panel:
                         panel.fill(place, masks)
+                    ahead = Ahead(self, place, vectors) if panel is None and self.lane is not None else None
                     for i in self.inner:
                         place[i] = again.enter_context(self.e.loop(0, self.sizes[i]))
+<<<<<<< /tmp/matw/m/mine
+                    for row, rows in self.blocks_along(self.row, self.rows):
+                        Tile(self, place | row, rows, vectors, masks, panel, ahead).emit()
+=======
                     for row, rows in self.row_blocks():
                         Tile(self, place | row, rows, vectors, masks, panel).emit()
+>>>>>>> /tmp/matw/m/head
 
     def bound(self, dim: int) -> Val:
         """How far a loop around blocks goes: panels that the limit leaves nothing of are not computed."""

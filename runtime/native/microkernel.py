@@ -14,6 +14,7 @@ from typing import Protocol
 from vcc.runtime.isa.expr import ONE, Poly
 from vcc.runtime.isa.kernel import View
 from vcc.runtime.native import mathlib
+from vcc.runtime.native.ahead import Ahead
 from vcc.runtime.native.convert import convert
 from vcc.runtime.native.emit import Val
 from vcc.runtime.native.epilogue import Result
@@ -68,9 +69,10 @@ class Tile:
         vectors: int,
         masks: Masks,
         panel: Source | None = None,
+        ahead: Ahead | None = None,
     ):
         self.p, self.e, self.lanes, self.masks = product, product.e, product.lanes, masks
-        self.rows, self.vectors, self.panel = rows, vectors, panel
+        self.rows, self.vectors, self.panel, self.ahead, self.place = rows, vectors, panel, ahead, place
         self.part = place[product.part] if product.part is not None else None
         self.cells = {(r, v): product.cell(place, (r, v)) for r in range(rows) for v in range(vectors)}
         self.sums: dict[tuple[Cell, int], str] = {}
@@ -93,11 +95,15 @@ class Tile:
             e.branch(e.truth(e.poly(zero, p.f.env)), lambda: None, self.resume)
         elif self.part is not None:
             e.branch(e.op(f"icmp eq i64 {self.part}, 0"), lambda: None, self.resume)
+        if self.ahead:
+            self.ahead.begin(self.place, unroll)
         with ExitStack() as loops:
             if p.around:
                 low, high = e.poly(p.around.low, p.f.env), e.poly(p.around.high, p.f.env)
                 p.f.env[p.around.register] = loops.enter_context(e.loop(low, high, p.around.step))
             depth = {i: loops.enter_context(e.loop(0, p.sizes[i], unroll if i == p.depth[-1] else 1)) for i in p.depth}
+            if self.ahead and p.depth:
+                self.ahead.ask(depth[p.depth[-1]])
             for u in range(unroll):
                 if u:
                     depth[p.depth[-1]] = e.add(depth[p.depth[-1]], 1)

@@ -16,6 +16,7 @@ from vcc.runtime.native.engine import compile_kernel, translate
 from vcc.runtime.native.epilogue import fuse
 from vcc.runtime.native.reduction import accumulation, unrolled
 
+AVX512 = Cpu("skylake-avx512", "+avx512f,+avx512bw,+avx512vl", 64, 32)
 AVX2 = Cpu("haswell", "+avx2,+fma,+f16c", 32, 16)
 
 
@@ -95,6 +96,21 @@ def test_long_k_is_taken_in_parts(b: str, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(shape, "PART_BYTES", 4096)
     assert translate(found) != plain
     agree(found)
+
+
+@pytest.mark.parametrize(("m", "asked"), [(1, False), (16, True), (400, False)])
+def test_the_next_panel_is_asked_for_where_few_rows_use_one(m: int, asked: bool) -> None:
+    (found,) = parse_kernel_text(
+        f"""kernel k(x: gm f32[65536] in, w: gm f32[65536] in, y: gm f32[65536] out, c: i64 1..9) {{
+        buf p: l0a f32[{m * 40}] @0  buf q: l0b f32[5120] @0  buf t: l0c f32[{m * 128}] @0  buf o: ub f32[{m * 128}] @0
+        load {{e:{m * 40}}} p(1), x(1)
+        load {{e:5120}} q(1), w(1)
+        mmad {{m:m {m}, o:n 2, n:n 64, k:k 40}} t(128,64,1,0), p(40,0,0,1), q(0,2560,1,64)
+        drain {{e:{m * 128}}} o(1), t(1)
+        store {{e:{m * 128}}} y(1), o(1) }}"""
+    )
+    agree(found)
+    assert ("llvm.prefetch" in translate(found, AVX512)) == asked
 
 
 def test_a_loop_over_k_is_a_dimension_of_it() -> None:

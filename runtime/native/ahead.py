@@ -1,0 +1,49 @@
+"""Asking for weights ahead: while one panel is multiplied, the next one comes from memory.
+
+A panel is read once for each block of rows, and only for the first block from memory: with few rows that waiting is a
+tenth of the time. Each block asks for its share of the panel that lies behind its own, a line or two per round of its
+loop over K. Asking beyond the last panel does no harm.
+"""
+
+from __future__ import annotations
+
+from vcc.runtime.native.emit import Val
+from vcc.runtime.native.shape import Shape
+
+LINE = 64
+#: With more than so many times the panel per panel asked for, rows are so many that waiting does not matter.
+MOST_SURPLUS = 2
+
+
+class Ahead:
+    """The panel after that at `place`, of which a block of columns has `vectors`."""
+
+    def __init__(self, product: Shape, place: dict[int, Val], vectors: int):
+        self.p, self.e, self.lines, self.row_bytes, self.unroll = product, product.e, 0, 0, 1
+        self.line, self.depth, self.base, self.from_here = 0, 1, "", ""
+        dims, lanes, fast = product.instr.domain, product.lanes, product.fast
+        depth = dims[product.depth[0]].size.constant if len(product.depth) == 1 else None
+        rows = product.sizes[product.row] if product.row is not None else None
+        if depth is None or not isinstance(rows, int) or fast.buffer in product.f.buffers or rows <= product.rows:
+            return
+        line = vectors * lanes.width * lanes.dtype.size
+        if (fast.strides[product.depth[0]] * product.f.dtypes[fast.buffer].size).constant == line:
+            self.line, self.depth, self.row_bytes = line, depth, line * depth // rows
+            self.base = product.f.pointer(fast, product.cell(place, (0, 0)))
+
+    def begin(self, place: dict[int, Val], unroll: int) -> None:
+        """A block of rows begins, whose loop over K takes `unroll` at a time."""
+        share = self.row_bytes * self.p.rows * unroll // self.depth if self.row_bytes else 0
+        self.lines = -(-share // LINE) if share * MOST_SURPLUS >= LINE else 0
+        if self.lines and self.p.row is not None:
+            moved = self.e.add(self.e.mul(place[self.p.row], self.row_bytes), self.line * self.depth)
+            self.from_here = self.e.op(f"getelementptr i8, ptr {self.base}, i64 {moved}")
+            self.unroll = unroll
+
+    def ask(self, k: Val) -> None:
+        """One round of the loop over K, which is at `k`."""
+        for line in range(self.lines):
+            # k is a multiple of `unroll`: rounds are as many lines apart as each asks for.
+            moved = self.e.add(self.e.mul(k, self.lines * LINE // self.unroll), line * LINE)
+            where = self.e.op(f"getelementptr i8, ptr {self.from_here}, i64 {moved}")
+            self.e.call("prefetch.p0", "void", f"ptr {where}", "i32 0", "i32 2", "i32 1")
