@@ -16,8 +16,9 @@ from vcc.runtime.native.frame import Frame, adds
 from vcc.runtime.native.indexed import Indexed
 from vcc.runtime.native.length import may_be_long
 from vcc.runtime.native.matrix import Product
+from vcc.runtime.native.radix import ordering
 from vcc.runtime.native.reduction import accumulation, unrolled
-from vcc.runtime.native.rows import Order, RunningSum
+from vcc.runtime.native.rows import RunningSum
 from vcc.runtime.native.scratch import STOP_WORD, STOPPED
 from vcc.runtime.native.vector import Chain
 
@@ -87,7 +88,7 @@ class Translator:
         if instr.op == "mmad":
             self.product(instr, None, following)
             return
-        special = {"scan.add": RunningSum, "order": Order}.get(instr.op)
+        special = {"scan.add": RunningSum, "order": ordering}.get(instr.op)
         if OPS[instr.op].indexed or special:
             self.guarded([instr], (special or Indexed)(self.f, instr).emit)
             return

@@ -78,13 +78,18 @@ def test_adding_to_memory(dtype: str) -> None:
 
 @pytest.mark.parametrize("by", ["ascending", "descending"])
 @pytest.mark.parametrize("n", [1, 2, 3, 64, 301])
-def test_order_of_long_rows(by: str, n: int) -> None:
+@pytest.mark.parametrize("dtype", ["f32", "i32", "u32", "f16"])
+def test_order_of_long_rows(by: str, n: int, dtype: str) -> None:
     text = (
-        f"kernel k(x: gm f32[400] in, y: gm i32[400] inout) {{ buf t: ub f32[400] @0  buf o: ub i32[400] @1600\n"
+        f"kernel k(x: gm {dtype}[400] in, y: gm i32[400] inout) {{\n"
+        f"buf t: ub {dtype}[400] @0  buf o: ub i32[400] @1600\n"
         f"load {{i:400}} t(1), x(1)\n order {{i:scan {n}}} o(1), t(1), by={by}\n store {{i:{n}}} y(1), o(1) }}"
     )
-    x = np.round(np.random.default_rng(n).standard_normal(400) * 8).astype(np.float32)
-    x[::7] = np.nan
+    x = np.round(np.random.default_rng(n).standard_normal(400) * 8)
+    x[::11] = -0.0
+    if dtype in ("f32", "f16"):
+        x[::7], x[3::50] = np.nan, -np.inf
+    x = (x * 5e7 if dtype == "i32" else abs(x) * 5e7 if dtype == "u32" else x).astype(BY_NAME[dtype].numpy)
     agree(text, {"x": x, "y": np.zeros(400, np.int32)})
 
 
