@@ -30,8 +30,8 @@ NEAR_BYTES = 512
 #: How many rows must use a panel for a copy, or for turning it, to pay.
 COPY_ROWS, TURN_ROWS = 24, 4
 FOUR = Poly.of(4)
-#: Cycles for turning a vector of sums and storing it.
-TURN = 6
+#: Cycles for turning a vector of sums and storing it, and for copying one of the fast input into a panel.
+TURN, COPY = 6, 2
 
 
 class Choice(NamedTuple):
@@ -84,8 +84,9 @@ class Shape:
         else:
             self.stack = None
         cycles *= prod(dims[i].max for i in (*self.outer, *self.inner, *self.depth))
-        turning = prod(dims[i].max for i in free) / self.lanes.width * TURN if self.across is not None else 0
-        return cycles + turning
+        turning = prod(dims[i].max for i in free) * TURN if self.across is not None else 0
+        copied = prod(d.max for d, s in zip(dims, self.fast.strides, strict=True) if s != ZERO)
+        return cycles + (turning + (copied * COPY if self.wants_panel() else 0)) / self.lanes.width
 
     def measure(self) -> None:
         """Notes the sizes of the domain."""
