@@ -44,13 +44,8 @@ class Product(Shape):
                     ahead = Ahead(self, place, vectors) if panel is None and self.lane is not None else None
                     for i in self.inner:
                         place[i] = again.enter_context(self.e.loop(0, self.sizes[i]))
-<<<<<<< /tmp/matw/m/mine
-                    for row, rows in self.blocks_along(self.row, self.rows):
-                        Tile(self, place | row, rows, vectors, masks, panel, ahead).emit()
-=======
                     for row, rows in self.row_blocks():
-                        Tile(self, place | row, rows, vectors, masks, panel).emit()
->>>>>>> /tmp/matw/m/head
+                        Tile(self, place | row, rows, vectors, masks, panel, ahead).emit()
 
     def bound(self, dim: int) -> Val:
         """How far a loop around blocks goes: panels that the limit leaves nothing of are not computed."""
