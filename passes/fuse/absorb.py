@@ -148,9 +148,10 @@ class _Trial:
 
     def _cycles(self, estimator: Estimator, group: Group) -> int:
         kernel, _ = build_kernel(self.forming, group)
-        cycles = estimator.cycles(kernel)
-        kernel.drop_all_references()
-        return cycles
+        try:
+            return estimator.cycles(kernel)
+        finally:
+            kernel.drop_all_references()  # or it would stay a user of its operands
 
     def _copy_to(self, site: Site) -> None:
         """Make a reader's operand from copies of the operations, behind copies of the views."""
@@ -247,11 +248,13 @@ class _Trial:
         return False
 
     def _erase(self, ops: Sequence[Operation]) -> None:
-        """Erase operations whose results are used no more; others among them stay."""
-        for op in reversed(ops):
-            if op.parent is not None and not any(list(result.uses) for result in op.results):
+        """Erase operations whose results are used no more, in whatever order they are given; others among them stay."""
+        left = [op for op in reversed(ops) if op.parent is not None]
+        while unused := [op for op in left if not any(result.first_use for result in op.results)]:
+            for op in unused:
                 op.detach()
                 op.erase()
+            left = [op for op in left if op not in unused]
 
 
 def _is_blocked(value: SSAValue) -> bool:
