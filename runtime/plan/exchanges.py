@@ -20,8 +20,11 @@ from vcc.runtime.plan.pq_tree import Tree, exchanged, items
 #: More sets of buffers than these are not listed, nor are more groups kept; the surest are.
 _MOST_SETS = 2000
 _MOST_GROUPS = 1000
-#: All subsets of so many buffers are looked at; of more, those of up to three.
+#: So many pairs of sets of one sum are looked at; where buffers have few sizes, there are very many.
+_MOST_PAIRS = 20_000
+#: All subsets of so many buffers are looked at; of more, those of up to three, as far as there are not too many.
 ALL_SUBSETS = 18
+_MOST_SUBSETS = 20_000
 #: All subsets of so many children of a node that may stand in any order are; of more, those of up to three.
 _WIDE = 8
 
@@ -63,10 +66,11 @@ def groups(
     else:
         stretches = _stretches(after, mask_of(beginning))
         into = [(total, each) for each in stretches if (total := sum(sizes[i] for i in items(each))) in by_sum]
+    pairs = ((total, out, begun) for total, begun in into for out in by_sum[total])
     found: list[Group] = []
-    for total, begun in into:
+    for total, out, begun in islice(pairs, _MOST_PAIRS):
         chosen = log(comb(len(beginning), begun.bit_count())) - log(total)
-        found += [Group(chosen + log(ways[out.bit_count()]), out, begun) for out in by_sum[total]]
+        found.append(Group(chosen + log(ways[out.bit_count()]), out, begun))
     return sorted(found)[:_MOST_GROUPS]
 
 
@@ -77,6 +81,7 @@ def _subsets(numbers: Sequence[int], sizes: Sequence[int], sums: Sequence[int]) 
         return [
             (total, mask_of(chosen))
             for count in (1, 2, 3)
+            if comb(len(numbers), count) <= _MOST_SUBSETS
             for chosen in combinations(numbers, count)
             if (total := sum(sizes[i] for i in chosen)) in wanted
         ]

@@ -44,6 +44,8 @@ _DIVISIONS, _LAST_DIVISIONS = 48, 200
 _KNOWN_BUFFERS, _KNOWN_GROUPS = 10, 40
 #: Free bytes in more pieces than this part of the buffers are too many for this search.
 _FILLERS = 0.5
+#: More buffers that begin at one step than these leave too many ways to divide them.
+_MOST_AT_ONCE = 150
 #: How often a free piece ends and a larger one begins instead of another piece, where the choice is random.
 _JOIN = 0.2
 
@@ -52,7 +54,8 @@ def fill_memory(problem: Problem, capacity: int, effort: int) -> Ints | None:
     """Offsets in bytes of all buffers below `capacity`, if a search of about `effort` exchanges finds them."""
     random = Random(0)
     full = _filled(problem, capacity, None)
-    if len(full.sizes) > (1 + _FILLERS) * len(problem.sizes) or len(problem.profile) < 2:
+    most = max(np.bincount(full.first).max(), np.bincount(full.last).max())
+    if len(full.sizes) > (1 + _FILLERS) * len(problem.sizes) or len(problem.profile) < 2 or most > _MOST_AT_ONCE:
         return None
     spent = turn = 0
     while spent < effort:
@@ -227,7 +230,7 @@ class _FullSearch:
         todo: list[Group] = []
         if 0 <= step + way < self._steps:
             todo = self._doubted(groups(known, *self._exchange(step, way), self._sizes))
-        self.nodes += 3 + len(todo) // 10
+        self.nodes += 3 + len(todo) // 10 + len(self._begin[step]) // 4
         return _End(known, step, done, todo)
 
     def _difficulty(self, end: _End, way: int) -> int:

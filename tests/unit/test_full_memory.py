@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from itertools import permutations, product
 
@@ -124,3 +125,10 @@ def test_a_memory_that_is_nearly_always_full_is_filled(make: Callable[[int, int,
 def test_what_is_mostly_empty_is_left_to_others():
     problem = make_problem(np.array([64, 64, 128, 64]), np.array([0, 1, 2, 3]), np.array([0, 1, 2, 3]))
     assert fill_memory(problem, 1024, 1000) is None
+
+
+def test_many_equal_buffers_at_each_step_take_no_time():
+    sizes, first = np.full(600, 64), np.arange(600) // 100
+    start = time.process_time()
+    assert fill_memory(make_problem(sizes, first, first), 6400, 50_000) is not None
+    assert time.process_time() - start < 10
