@@ -149,9 +149,10 @@ class Tile:
         LLVM would keep all that in registers, of which there are not enough.
         """
         p = self.p
-        last = p.slow.strides[p.depth[-1]].constant
-        step = p.slow.strides[p.row].constant if p.row is not None else None
-        return bool(last and step) and step % last == 0 and step < last * BODY
+        if not p.depth or p.row is None:
+            return False
+        last, step = p.slow.strides[p.depth[-1]].constant, p.slow.strides[p.row].constant
+        return bool(last and step and step % last == 0 and step < last * BODY)
 
     def keep(self, values: dict[Cell, str]) -> None:
         """The sums go to the accumulators, until the next part of K."""

@@ -24,12 +24,15 @@ CPUS = {
 
 def kernel(a: str, b: str, m: int = 11, n: int = 40, k: int = 24) -> Kernel:
     """Weights in one panel of 48 columns, four k of a column side by side; 40 columns are wanted."""
+    mmad = f"mmad {{m:m {m}, n:n 48, o:k {k // 4}, i:k 4}} t(48,1,0,0), p({k},0,4,1), q(0,4,192,1)"
+    if k == 4:
+        mmad = f"mmad {{m:m {m}, n:n 48, i:k 4}} t(48,1,0), p(4,0,1), q(0,4,1)"
     (found,) = parse_kernel_text(
         f"""kernel k(x: gm {a}[{m * k}] in, w: gm {b}[{48 * k}] in, y: gm i32[{m * n}] out) {{
         buf p: l0a {a}[{m * k}] @0  buf q: l0b {b}[{48 * k}] @0  buf t: l0c i32[{m * 48}] @0  buf o: ub i32[{m * n}] @0
         load {{e:{m * k}}} p(1), x(1)
         load {{e:{48 * k}}} q(1), w(1)
-        mmad {{m:m {m}, n:n 48, o:k {k // 4}, i:k 4}} t(48,1,0,0), p({k},0,4,1), q(0,4,192,1)
+        {mmad}
         drain {{m:{m}, n:{n}}} o({n},1), t(48,1), bias=7
         store {{e:{m * n}}} y(1), o(1) }}"""
     )
@@ -62,3 +65,13 @@ def test_what_the_cpu_has_is_used() -> None:
     assert "vpdpbusd.256" in translate(kernel("i8", "i8"), CPUS["short vnni"])
     assert "pmadd.wd" in translate(kernel("i8", "i8"), CPUS["avx2"])
     assert "pmadd" not in translate(kernel("i8", "i8"), CPUS["plain"])
+
+
+def test_four_k_are_all() -> None:
+    found = kernel("u8", "i8", 3, 40, 4)
+    rng = np.random.default_rng(0)
+    x, w = rng.integers(0, 255, 12).astype(np.uint8), rng.integers(-128, 127, 192).astype(np.int8)
+    want, got = np.zeros(120, np.int32), np.zeros(120, np.int32)
+    run_kernel(found, {"x": x, "w": w, "y": want})
+    compile_kernel(found).launch({"x": x, "w": w, "y": got})
+    np.testing.assert_array_equal(got, want)
