@@ -48,39 +48,54 @@ def object_codes(texts: Iterable[str], cpu: Cpu) -> list[bytes]:
 
 
 def _object_code(text: str, cpu: Cpu) -> bytes:
-    target = llvm.Target.from_default_triple()
-    machine = target.create_target_machine(cpu.name, cpu.features, opt=3, reloc="pic", codemodel="small")
-    module = _optimised(text, machine, llvm.create_context())
+    try:
+        compiler = _spare[cpu].pop()
+    except (KeyError, IndexError):
+        compiler = _Compiler(cpu, "pic", "small")
+    module = compiler.optimised(text, llvm.create_context())
     with ffi.OutputString() as problem:
-        buffer = _unlocked("LLVMPY_TargetMachineEmitToMemory")(machine, module, 1, problem)
+        buffer = _unlocked("LLVMPY_TargetMachineEmitToMemory")(compiler.machine, module, 1, problem)
         if not buffer:
             raise RuntimeError(str(problem))
     try:
         return ctypes.string_at(ffi.lib.LLVMPY_GetBufferStart(buffer), ffi.lib.LLVMPY_GetBufferSize(buffer))
     finally:
         ffi.lib.LLVMPY_DisposeMemoryBuffer(buffer)
+        _spare.setdefault(cpu, []).append(compiler)
 
 
-def _optimised(text: str, machine: llvm.TargetMachine, context: llvm.ContextRef) -> llvm.ModuleRef:
-    """The module with its variables in registers and its loops tidied up.
+class _Compiler:
+    """LLVM's passes and code generator for one CPU, for one thread at a time.
 
     The code is written as it should run, so nothing is inlined, unrolled or vectorised, and what LLVM does at -O1 to a
     function is enough; the loops' passes find more after a first round. -O2 takes half as long again for no speed.
     """
-    module = llvm.parse_assembly(text, context)
-    options = llvm.create_pipeline_tuning_options(speed_level=1)
-    options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = False
-    builder = llvm.create_pass_builder(machine, options)
-    first = llvm.create_new_function_pass_manager()
-    first.add_sroa_pass()
-    first.add_instruction_combine_pass()
-    first.add_simplify_cfg_pass()
-    run = _unlocked("LLVMPY_RunNewFunctionPassManager")
-    for passes in (first, builder.getFunctionPassManager()):
-        for function in module.functions:
-            if not function.is_declaration:
-                run(passes, function, builder)
-    return module
+
+    def __init__(self, cpu: Cpu, reloc: str, codemodel: str):
+        target = llvm.Target.from_default_triple()
+        self.machine = target.create_target_machine(cpu.name, cpu.features, 3, reloc, codemodel)
+        options = llvm.create_pipeline_tuning_options(speed_level=1)
+        options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = False
+        self._builder = llvm.create_pass_builder(self.machine, options)
+        first = llvm.create_new_function_pass_manager()
+        first.add_sroa_pass()
+        first.add_instruction_combine_pass()
+        first.add_simplify_cfg_pass()
+        self._passes = first, self._builder.getFunctionPassManager()
+
+    def optimised(self, text: str, context: llvm.ContextRef) -> llvm.ModuleRef:
+        """The module with its variables in registers and its loops tidied up."""
+        module = llvm.parse_assembly(text, context)
+        run = _unlocked("LLVMPY_RunNewFunctionPassManager")
+        for passes in self._passes:
+            for function in module.functions:
+                if not function.is_declaration:
+                    run(passes, function, self._builder)
+        return module
+
+
+#: Compilers that no thread uses. They are kept: llvmlite does not give all their memory back.
+_spare: dict[Cpu, list[_Compiler]] = {}
 
 
 def _unlocked(name: str) -> Callable[..., Any]:
@@ -97,10 +112,10 @@ class Jitted:
 
     def __init__(self, texts: Sequence[str], cpu: Cpu):
         _start()
-        machine = llvm.Target.from_default_triple().create_target_machine(cpu.name, cpu.features, opt=3)
+        compiler = _Compiler(cpu, "default", "jitdefault")
         context = llvm.create_context()  # not the global one, which would keep every type for ever
-        first, *rest = (_optimised(text, machine, context) for text in texts)
-        self._code = llvm.create_mcjit_compiler(first, machine)
+        first, *rest = (compiler.optimised(text, context) for text in texts)
+        self._code = llvm.create_mcjit_compiler(first, compiler.machine)
         for module in rest:
             self._code.add_module(module)
         self._code.finalize_object()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import random
+import resource
 import subprocess
 import sys
 import threading
@@ -25,6 +26,7 @@ from vcc.runtime.binary.writer import program_digest
 from vcc.runtime.diagnostics import VccError
 from vcc.runtime.native import build, code, key, start
 from vcc.runtime.native.elf import ObjectError
+from vcc.runtime.native.llvm import host_cpu, object_codes
 from vcc.runtime.native.mapping import can_map
 from vcc.runtime.native.program import NativeProgram
 from vcc.runtime.native.start import program_code
@@ -239,6 +241,19 @@ def test_memory_does_not_grow_with_programs(vbin: Path):
     for _ in range(50):
         NativeProgram(image, 1).run([IMAGES])
     assert regions() <= before + 2
+
+
+def test_memory_does_not_grow_with_compilations():
+    """llvmlite keeps what some of its objects use, so they must be few."""
+    text = "define i64 @f(i64 %x) {\n  %y = add i64 %x, 1\n  ret i64 %y\n}"
+
+    def kibibytes() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() >> 10
+
+    object_codes([text] * 50, host_cpu())
+    before = kibibytes()
+    object_codes([text] * 400, host_cpu())
+    assert kibibytes() - before < 2000
 
 
 LOADED = """
