@@ -1,6 +1,6 @@
 """Absorb elementwise and gather kernels into the kernels that read their result: what comes before becomes a part.
 
-A kernel of one result goes if every reader can compute the result itself, and all of them together take fewer cycles
+A kernel goes if every reader can compute the result that it reads itself, and all of them together take fewer cycles
 than they and the kernel take apart (estimate.py). Each reader gets operations of its own; views between are moved
 before them, so that they become views of what the operations load:
 
@@ -40,12 +40,13 @@ MOST_READERS = 4
 
 @dataclass(frozen=True)
 class Site:
-    """A reader of a kernel's result: an operand of an operation in another group, and the views between, first to
-    last."""
+    """A reader of a kernel's result: an operand of an operation in another group, the views between, first to last,
+    and what makes the result."""
 
     user: Operation
     index: int
     views: tuple[Operation, ...]
+    made: tuple[Operation, ...]
 
     @property
     def moves(self) -> bool:
@@ -66,22 +67,39 @@ def absorb_kernels(forming: Forming, groups: list[Group], estimator: Estimator) 
         if group.kind not in ("elementwise", "gather"):
             continue
         made = [op for op in group.ops if isinstance(op, (*ELEMENTWISE, *GATHERS))]
-        if not made or len(leaving := escaping(group.ops)) != 1 or leaving[0] is not group.ops[-1]:
-            continue
-        sites = _sites(forming, group, made[-1].results[0])
-        if sites and _Trial(forming, group, made, sites).run(estimator):
+        # What views of the last result store belongs to that; other results are computed as they leave.
+        leaving = [op for op in escaping(group.ops) if op in made and op is not made[-1]] + made[-1:]
+        found = [_sites(forming, group, op.results[0], made=_needed(op, made)) for op in leaving]
+        if (
+            found
+            and all(found)
+            and _Trial(forming, group, made, [site for sites in found for site in sites]).run(estimator)
+        ):
             groups.remove(group)
 
 
-def _sites(forming: Forming, group: Group, value: SSAValue, views: tuple[Operation, ...] = ()) -> list[Site]:
+def _needed(op: Operation, made: Sequence[Operation]) -> tuple[Operation, ...]:
+    """The operations of a kernel, in order, that make one of its results."""
+    needed = {op}
+    for each in reversed(made):
+        if each in needed:
+            needed.update(owner for value in each.operands if isinstance(owner := value.owner, Operation))
+    return tuple(each for each in made if each in needed)
+
+
+def _sites(
+    forming: Forming, group: Group, value: SSAValue, views: tuple[Operation, ...] = (), *, made: tuple[Operation, ...]
+) -> list[Site]:
     """All readers of a value of a group; none if one of them cannot compute it."""
     found: list[Site] = []
     for use in list(value.uses):
         user = use.operation
+        if forming.members.get(user) is group and not isinstance(user, MOVES):
+            continue
         if isinstance(user, MOVES) and (user not in forming.members or forming.members[user] is group):
-            more = _sites(forming, group, user.results[0], (*views, user)) if _movable(user) else []
+            more = _sites(forming, group, user.results[0], (*views, user), made=made) if _movable(user) else []
         elif user in forming.members and _may_compute(forming.members[user], user, use.index):
-            more = [Site(user, use.index, views)]
+            more = [Site(user, use.index, views, made)]
         else:
             more = []
         if not more:
@@ -158,7 +176,7 @@ class _Trial:
         mapping: dict[SSAValue, SSAValue] = {}
         copies: list[Operation] = []
         moves, final = site.moves, site.shape
-        for op in self.made:
+        for op in site.made:
             gathers, shape = isinstance(op, GATHERS), shape_of(op.results[0])
             for value in op.operands:
                 if value not in mapping and moves and not gathers and not _stays(op, value):
@@ -184,7 +202,7 @@ class _Trial:
         reader = self.forming.members[site.user]
         at = 0 if reader.ops[0] is site.user or not isinstance(site.user, ELEMENTWISE) else reader.ops.index(site.user)
         reader.ops[at:at] = copies
-        site.user.operands[site.index] = mapping[self.made[-1].results[0]]
+        site.user.operands[site.index] = mapping[site.made[-1].results[0]]
 
     def _moved(self, site: Site, value: SSAValue, shape: Sequence[int]) -> list[Operation]:
         """Views that make of an operand, broadcast to the shape of its operation, what the views make of that."""

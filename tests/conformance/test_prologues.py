@@ -197,6 +197,22 @@ PROLOGUES: list[tuple[Case, int]] = [
     ),
     (
         Case(
+            "two-results-each-with-readers",
+            [
+                node("Add", "x z", "a"),
+                node("Sin", "a", "b"),
+                node("Conv", "a w", "p"),
+                node("Conv", "b v", "q"),
+                node("Add", "p q"),
+            ],
+            {"x": IMAGE, "z": random(2, 16, 9, 7, seed=1)},
+            {"w": random(8, 16, 1, 1), "v": random(8, 16, 1, 1, seed=2)},
+            terms=32,
+        ),
+        2,
+    ),
+    (
+        Case(
             "reflected-border",
             [node("Pad", "x pads", "p", mode="reflect"), node("Conv", "p w", strides=[2])],
             {"x": random(2, 3, 41)},
