@@ -108,7 +108,8 @@ class Composer:
             changed[p] = replace(use, operands={**use.operands, role: view})
         for p, use in changed.items():
             self.scopes[id(use)], self.statements[p] = self.scopes[id(self.statements[p])], use
-        self.statements[place] = None if changed else copy
+        if changed:
+            self.statements[place] = None
 
     def read_late(self, far: View, first: int, place: int) -> bool:
         """Whether an input in the output's place is read after the output would be first written, or, while it is,

@@ -213,6 +213,25 @@ PROLOGUES: list[tuple[Case, int]] = [
     ),
     (
         Case(
+            "pieces-computed-of-pieces",
+            [
+                node("Tanh", "x", "t"),
+                node("Concat", "x t", "a", axis=2),
+                node("Concat", "a k", "b", axis=0),
+                node("Mul", "b m", "c"),
+                node("Transpose", "c", "d", perm=[1, 0, 2]),
+                node("Tanh", "d", "e"),
+                node("Concat", "d e", "f", axis=0),
+                node("Concat", "f n", "g", axis=2),
+                node("Mul", "g o"),
+            ],
+            {"x": random(1, 2, 15)},
+            {"k": random(2, 2, 30), "m": random(30), "n": random(4, 3, 2), "o": random(32)},
+        ),
+        2,
+    ),
+    (
+        Case(
             "reflected-border",
             [node("Pad", "x pads", "p", mode="reflect"), node("Conv", "p w", strides=[2])],
             {"x": random(2, 3, 41)},
