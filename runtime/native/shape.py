@@ -30,8 +30,9 @@ NEAR_BYTES = 512
 #: How many rows must use a panel for a copy, or for turning it, to pay.
 COPY_ROWS, TURN_ROWS = 24, 4
 FOUR = Poly.of(4)
-#: Cycles for turning a vector of sums and storing it, and for copying one of the fast input into a panel.
-TURN, COPY = 6, 2
+#: Cycles for turning a vector of sums and storing it, for copying one of the fast input into a panel, and for a drain
+#: that takes one from memory.
+TURN, COPY, DRAIN = 6, 2, 6
 
 
 class Choice(NamedTuple):
@@ -62,7 +63,7 @@ class Shape:
             self.quad = None
             self.measure()
             choices = self.choices()
-        self.adopt(min(choices, key=self.adopt))
+        self.cycles = self.adopt(min(choices, key=self.adopt))
         self.take_parts()
 
     def adopt(self, choice: Choice) -> float:
@@ -87,6 +88,14 @@ class Shape:
         turning = prod(dims[i].max for i in free) * TURN if self.across is not None else 0
         copied = prod(d.max for d, s in zip(dims, self.fast.strides, strict=True) if s != ZERO)
         return cycles + (turning + (copied * COPY if self.wants_panel() else 0)) / self.lanes.width
+
+    def pays(self, apart: Shape) -> bool:
+        """Whether taking the drain along is faster than the product by itself and then the drain.
+
+        Blocks of 8 channels fill but half of a vector of 16.
+        """
+        sums = prod(self.instr.domain[i].max for i in free_dims(self.instr))
+        return self.cycles <= apart.cycles + sums / apart.lanes.width * DRAIN
 
     def measure(self) -> None:
         """Notes the sizes of the domain."""

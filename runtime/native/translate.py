@@ -138,7 +138,7 @@ class Translator:
         if isinstance(drain, Instr) and drain.op == "drain" and drain.when is None and fresh and alone:
             fused = fuse(instr, drain)
             whole = Product(self.f, instr, around, fused) if fused else None
-            if whole and (whole.is_dense() or not product.is_dense()):
+            if whole and (whole.is_dense() or not product.is_dense()) and whole.pays(product):
                 following.pop(0)
                 self.guarded([instr, drain], whole.emit)
                 return

@@ -63,7 +63,15 @@ def test_a_panel_is_read_where_rows_are_far_apart() -> None:
     assert "%.panel, i64" not in translate(kernel("40,0,1", "0,512,1", 2, 50, 40))
 
 
-@pytest.mark.parametrize("blocks", [(2, 32), (4, 16), (8, 8)])
+def test_a_drain_into_half_vectors_waits_where_k_is_long() -> None:
+    rest = "drain {m:12, b:8, c:8} o(8,96,1), t(64,8,1)"
+    found = kernel("40,0,1", "0,1,64", 12, 64, 40, rest)
+    agree(found)
+    wide = Cpu("znver4", "+avx512f", 64, 32)
+    assert "ptr %.at.t," in translate(found, wide), "sums of 8 channels go through memory"
+
+
+@pytest.mark.parametrize("blocks", [(2, 32), (4, 16)])
 def test_a_drain_into_channel_blocks_is_the_epilogue(blocks: tuple[int, int]) -> None:
     outer, inner = blocks
     rest = f"drain {{m:12, b:{outer}, c:{inner}}} o({inner},{12 * inner},1), t(64,{inner},1)"
