@@ -40,7 +40,7 @@ class WindowInput:
         self.lower, self.value, self.window, self.block = lower, value, window, block
         self.shape = tensor_type(value).get_shape()
         self.rank = len(window.kernel)
-        self.fill = fill
+        self.fill, self.border = fill, False
         self.dtype = dtype_of(value)
         self.block_axis = IterAxis("c", 1, block, self.shape[1] // block)
         self.inner_axis = IterAxis("ci", 1, 1, block)
@@ -66,7 +66,7 @@ class WindowInput:
         fill = fill_for(self.made.ops, self.made.accesses, outside, self.fill)
         if fill is None or any(access.is_padded and access.fill != fill for access in self.made.accesses.values()):
             raise error("E0107", f"the border of {self.fill:g} would not stay {self.fill:g}", node=self.lower.node)
-        self.fill = fill
+        self.fill, self.border = fill, True
 
     def _reach(self, spatial: int, size: int) -> int:
         """One more than the last input position along a spatial axis that `size` outputs need."""
@@ -153,7 +153,8 @@ class WindowInput:
                 continue
             if low or t.axis.extent % t.max or self._reach(i, t.axis.extent) > axis.extent:
                 accesses = {value: self._around(access, axis.axis, low) for value, access in accesses.items()}
-            accesses = {value: replace(access, fill=self.fill) for value, access in accesses.items()}
+            if self.border:
+                accesses = {value: replace(access, fill=self.fill) for value, access in accesses.items()}
             axes.append(TileAxis(axis, t.start * window.strides[i], Poly.of(span), span))
         inner = TileAxis(self.inner_axis, Poly.of(0), Poly.of(self.block), self.block)
         whole = [TileAxis(self.axes[0], image, ONE, 1), channels, *axes, inner]

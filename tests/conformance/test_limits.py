@@ -11,7 +11,7 @@ from vcc.runtime.diagnostics import Exit, VccError
 
 CASES = [
     ("l0c", 16, Case("conv", [node("Conv", "x w")], {"x": random(1, 32, 5, 5)}, {"w": random(32, 32, 3, 3)})),
-    ("l1", 64, Case("conv", [node("Conv", "x w")], {"x": random(1, 32, 5, 5)}, {"w": random(32, 32, 3, 3)})),
+    ("l1", 32, Case("conv", [node("Conv", "x w")], {"x": random(1, 32, 5, 5)}, {"w": random(32, 32, 3, 3)})),
     ("l0a", 0, Case("matmul", [node("MatMul", "x w")], {"x": random(9, 32)}, {"w": random(32, 32)})),
     ("ub", 64, Case("add", [node("Add", "x w")], {"x": random(9, 32)}, {"w": random(32)})),
     ("ub", 64, Case("pool", [node("MaxPool", "x", kernel_shape=[3, 3])], {"x": random(1, 32, 5, 5)})),
