@@ -46,6 +46,11 @@ class _Memories:
     scratch: list[Scratch]
     shared: NDArray[np.uint8] = field(default_factory=lambda: allocate(SHARED_BYTES))
 
+    def __post_init__(self) -> None:
+        # numpy takes a microsecond to tell an address, which small models would feel.
+        self.addresses = [m.ctypes.data for m in (self.arena, self.copies)]
+        self.shared_address = self.shared.ctypes.data
+
 
 class NativeProgram:
     """An image ready to run on `threads` threads. Runs may overlap in time: each has its own memory.
@@ -101,8 +106,7 @@ class NativeProgram:
     def _segment(self, segment: _Segment, tables: tuple[Any, ...], memories: _Memories, alive: object) -> None:
         """Run launches; `alive` is what the tables' addresses lead to."""
         memories.shared.fill(0)
-        places = [m.ctypes.data for m in (memories.arena, memories.copies)]
-        shared, parts = memories.shared.ctypes.data, segment.pace.threads()
+        places, shared, parts = memories.addresses, memories.shared_address, segment.pace.threads()
 
         def part(number: int, _keep: object = alive) -> int:
             return segment.run(*tables, *places, memories.scratch[number].address, shared, number, parts)
