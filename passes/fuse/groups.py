@@ -118,10 +118,25 @@ class Forming:
     def _passes(self, user: Operation, value: SSAValue, view: Operation) -> bool:
         """Whether a user of a value, which is the view's or a view of that, reads it through the view."""
         if user in self.members:
-            return view in self.chain(user, value)
+            return view in self.chain(user, value) and self._passes_beyond(user, user, view)
         if not isinstance(user, MOVES):
             return False
         return all(self._passes(use.operation, user.results[0], view) for use in user.results[0].uses)
+
+    def _passes_beyond(self, kept: Operation, last: Operation, view: Operation) -> bool:
+        """Whether those who read through `kept`, a view with a kernel of its own, and through views of it up to
+        `last`, read through the view as well: what they read must not be what that kernel does without."""
+        if not isinstance(kept, MOVES):
+            return True
+        for use in last.results[0].uses:
+            user = use.operation
+            if user in self.members:
+                chain = self.chain(user, last.results[0])
+                if kept in chain and view not in chain:
+                    return False
+            elif isinstance(user, MOVES) and not self._passes_beyond(kept, user, view):
+                return False
+        return True
 
 
 def escaping(ops: Sequence[Operation]) -> list[Operation]:

@@ -90,3 +90,23 @@ CASES = [
 @parametrize(CASES)
 def test_resize(case: Case, target: str):
     check(case, target)
+
+
+#: A concatenation cannot read through the copies of both axes; what reads through one of them must not miss the other.
+HALF_WAY = Case(
+    "half-way",
+    [
+        node("Resize", ["x", "", "s"], "r", mode="nearest", coordinate_transformation_mode="asymmetric"),
+        node("Concat", "r c", "y", axis=1),
+        node("Reshape", "r shape", "t"),
+        node("Relu", "t", "z"),
+    ],
+    {"x": random(1, 1, 3, 2)},
+    {"s": np.array([1, 1, 2, 2], np.float32), "c": random(1, 1, 6, 4, seed=1), "shape": np.array([1, 1, 2, 3, 4])},
+    outputs=("y", "z"),
+)
+
+
+@parametrize([HALF_WAY])
+def test_a_view_with_a_kernel_of_its_own_is_read_as_it_is_made(case: Case, target: str):
+    check(case, target)
