@@ -14,10 +14,11 @@ from collections.abc import Iterable
 
 #: Seconds. Segments that take longer get all threads, always: trying would be felt.
 LONG = 0.1
-#: Runs of each way that are remembered; the second best counts, since others only ever disturb.
+#: Runs of each way that are remembered; the best counts, since others only ever disturb.
 REMEMBERED = 5
-#: At most one part in so many of the time goes into trying the way that was slower.
-SHARE = 200
+#: At most one part in so many of the time goes into trying the way that was slower, but at the beginning one in EARLY:
+#: what disturbed the first runs may be gone soon.
+SHARE, EARLY = 50, 8
 
 
 class Pace:
@@ -29,7 +30,7 @@ class Pace:
     def __init__(self, *ways: int):
         self._times = {way: deque[float](maxlen=REMEMBERED) for way in dict.fromkeys(ways)}
         self._most = self._best = max(ways)
-        self._cold = True
+        self._cold, self._patience = True, EARLY
         self._until_decision = 0.0 if len(self._times) > 1 else math.inf  # runs
         self.expected = math.inf
 
@@ -48,7 +49,8 @@ class Pace:
         if untried:
             return max(untried)
         self._best, other = sorted(times, key=lambda way: typical(times[way]))
-        self._until_decision = int(SHARE * typical(times[other]) / typical(times[self._best]))
+        self._until_decision = int(self._patience * typical(times[other]) / typical(times[self._best]))
+        self._patience = min(SHARE, 2 * self._patience)
         return other
 
     def took(self, threads: int, seconds: float) -> None:
@@ -61,6 +63,5 @@ class Pace:
 
 
 def typical(seconds: Iterable[float]) -> float:
-    """The second shortest of some times, the shortest of one; infinity of none."""
-    found = sorted(seconds)
-    return found[min(1, len(found) - 1)] if found else math.inf
+    """The shortest of some times; infinity of none."""
+    return min(seconds, default=math.inf)
