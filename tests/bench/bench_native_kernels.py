@@ -8,8 +8,7 @@ model of one operator that vcc compiles for this CPU. Inputs and outputs are bou
 below 1 says that vcc is faster (median and quartiles over interleaved blocks). The last columns are the part of the
 multiply-add peak, or of the reading bandwidth, that our own probes reach between the same blocks: the median, so
 another process on a sibling core lowers both alike. Work is counted by the definition of the operator: 2 * MACs, or the
-bytes of inputs, weights and outputs.
-or on an idle machine.
+bytes of inputs, weights and outputs. Quiet figures want an idle machine.
 
 The GEMV case runs through matrices of 64 MiB each, one after the other, four times the last-level cache in total.
 """
