@@ -115,3 +115,8 @@ class VccError(Exception):
 def error(code: str, message: str, **where: str) -> VccError:
     """A `VccError` of one diagnostic; `where` gives its node, op, types and help."""
     return VccError(Diagnostic(code, message, **where))
+
+
+def plural(count: int, word: str) -> str:
+    """A count of things: 1 kernel, 2 launches."""
+    return f"{count:,} {word}" + ("" if count == 1 else "es" if word.endswith("ch") else "s")

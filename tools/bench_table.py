@@ -8,7 +8,8 @@ from typing import Any
 from vcc.compiler.bench.api import Measured, Report
 from vcc.compiler.bench.compare import Comparison
 from vcc.compiler.bench.fresh import Fresh
-from vcc.tools.output import count_text, plural, table
+from vcc.runtime.diagnostics import plural
+from vcc.tools.output import count_text, table
 
 HEADERS = ("engine", "version", "threads", "ms", "ratio", "quartiles", "GFLOP/s", "of peak", "error", "opened s")
 FRESH_HEADERS = ("cold ms", "warm ms", "peak MiB")

@@ -131,11 +131,6 @@ def size_text(nbytes: int) -> str:
     return f"{nbytes} bytes" if unit == 0 else f"{value:.1f} {units[unit]}"
 
 
-def plural(count: int, word: str) -> str:
-    """A count of things: 1 kernel, 2 launches."""
-    return f"{count:,} {word}" + ("" if count == 1 else "es" if word.endswith("ch") else "s")
-
-
 def count_text(count: int) -> str:
     """A large count for people: 1.5 M."""
     for limit, unit in ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k")):

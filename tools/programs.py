@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from vcc.runtime.diagnostics import plural
 from vcc.tools.arguments import options_of
 from vcc.tools.files import image_or_model, is_binary
-from vcc.tools.output import note, plural
+from vcc.tools.output import note
 from vcc.tools.summary import machine_text
 
 if TYPE_CHECKING:

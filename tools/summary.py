@@ -8,7 +8,8 @@ from dataclasses import asdict
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from vcc.tools.output import count_text, name_text, note, plural, size_text, table
+from vcc.runtime.diagnostics import plural
+from vcc.tools.output import count_text, name_text, note, size_text, table
 
 if TYPE_CHECKING:
     from vcc.compiler.compilation import Compilation

@@ -29,7 +29,7 @@ from vcc.passes.fuse.groups import LONGEST, Forming, Group, escaping, is_number,
 from vcc.passes.fuse.outline import build_kernel
 from vcc.passes.fuse.views import MOVES, ROWS, WINDOWS
 from vcc.passes.tile.window import is_pointwise
-from vcc.runtime.diagnostics import VccError
+from vcc.runtime.diagnostics import VccError, plural
 
 #: The views that can stand before an elementwise operation as well as after it. A border cannot: it is not computed.
 MOVABLE = (graph.TransposeOp, graph.SliceOp, graph.ExpandOp, graph.ReshapeOp)
@@ -253,7 +253,7 @@ class _Trial:
 
     def _settle(self, saved: int) -> None:
         for reader in self.readers:
-            note = f"computes {len(self.made)} operations before it, which saves {saved:,} cycles"
+            note = f"computes {plural(len(self.made), 'operation')} before it, which saves {saved:,} cycles"
             reader.remark = f"{note}; {reader.remark}" if reader.remark else note
         views = [view for site in self.sites for view in reversed(site.views)]
         for op in self.group.ops:

@@ -18,6 +18,7 @@ from vcc.passes.fuse.choose_layouts import ELEMENTWISE
 from vcc.passes.fuse.concatenations import joined_by, may_alias, outermost, pieces
 from vcc.passes.fuse.groups import LONGEST, Forming, Group, escaping, same_blocks
 from vcc.passes.fuse.views import ROWS, stored_views
+from vcc.runtime.diagnostics import plural
 from vcc.runtime.isa.kernel import Pipe
 from vcc.runtime.machine.cost import transfer_cycles
 from vcc.runtime.machine.model import Machine
@@ -54,12 +55,12 @@ class Growth:
             stop = "a value in between is used elsewhere"
         fused = "fused nothing"
         if len(group) > 1:
-            fused = f"fused {len(group) - 1} elementwise operations, which saves {self._saved(group)}"
+            fused = f"fused {plural(len(group) - 1, 'elementwise operation')}, which saves {self._saved(group)}"
         if (leaving := len(escaping(group))) > 1:
             fused = f"{fused}; has {leaving} results"
         if kind in ROWS and (before := self._before(anchor)):
             group = [*before, *group]
-            fused = f"fused {len(before)} elementwise operations before it; {fused}"
+            fused = f"fused {plural(len(before), 'elementwise operation')} before it; {fused}"
         if kind in STORE_TRANSPOSED and (views := stored_views(group[-1])):
             group += views
             fused, stop = f"{fused}; stores the result transposed", ""
@@ -163,7 +164,8 @@ class Growth:
         made = len(found) - inner
         if alone:
             return Group("concat", group, "left its pieces to kernels that may store them in place")
-        return Group("concat", group, f"joined {inner} concatenations and fused {made} elementwise operations")
+        joined = f"joined {plural(inner, 'concatenation')} and fused {plural(made, 'elementwise operation')}"
+        return Group("concat", group, joined)
 
     def _reason(self, op: Operation, shape: tuple[int, ...]) -> str:
         if isinstance(op, ReturnOp):

@@ -19,10 +19,11 @@ def run(args: argparse.Namespace) -> int:
     """Assemble."""
     from vcc.compiler.files import check_writable
     from vcc.runtime.binary.writer import save, write_image
+    from vcc.runtime.diagnostics import plural
     from vcc.runtime.isa.assembler import assemble
     from vcc.runtime.isa.verifier import verify_image
     from vcc.tools.files import read_text
-    from vcc.tools.output import note, plural, print_json
+    from vcc.tools.output import note, print_json
 
     if args.output is None and args.file == "-":
         raise error("E0202", "assembly from stdin needs -o FILE", help="-o - writes to stdout")

@@ -96,8 +96,9 @@ def _explain(args: argparse.Namespace, rules: list[Rule]) -> int:
     from vcc.dialects.origin import node_names
     from vcc.passes.fuse.rules.engine import load_rules
     from vcc.passes.fuse.rules.explain import near_misses
+    from vcc.runtime.diagnostics import plural
     from vcc.tools.files import model_argument
-    from vcc.tools.output import name_text, plural, print_json
+    from vcc.tools.output import name_text, print_json
     from vcc.tools.rule_matches import apply_stages_before, matches
 
     rule = _one(args, rules)

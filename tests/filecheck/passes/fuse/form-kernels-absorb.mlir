@@ -3,7 +3,7 @@
 // A factor per channel, computed from what it scales: the convolution multiplies on its way.
 
 // CHECK-LABEL: @squeeze_excite
-// CHECK: %y = graph.kernel %x, %s, %w {kind = "conv", remarks = ["computes 1 operations before it, which saves {{[0-9,]+}} cycles; fused nothing; stopped: it is a result of the model"]}
+// CHECK: %y = graph.kernel %x, %s, %w {kind = "conv", remarks = ["computes 1 operation before it, which saves {{[0-9,]+}} cycles; fused nothing; stopped: it is a result of the model"]}
 // CHECK: %m = graph.binary mul %0, %1
 // CHECK: %y_1 = graph.conv %m, %2
 func.func @squeeze_excite(%x: tensor<1x32x8x8xf32>, %s: tensor<1x32x1x1xf32>, %w: tensor<16x32x1x1xf32>) -> tensor<1x16x8x8xf32> {

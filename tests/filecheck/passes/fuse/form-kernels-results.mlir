@@ -44,7 +44,7 @@ func.func @siblings(%x: tensor<4x4xf32>) -> (tensor<4x4xf32>, tensor<4x4xf32>) {
 // What only a row operation reads is computed on its tiles.
 
 // CHECK-LABEL: @rows
-// CHECK: %r = graph.kernel %x, %z {kind = "reduce", remarks = ["fused 1 elementwise operations before it; fused nothing
+// CHECK: %r = graph.kernel %x, %z {kind = "reduce", remarks = ["fused 1 elementwise operation before it; fused nothing
 // CHECK: graph.binary mul
 // CHECK: graph.reduce
 func.func @rows(%x: tensor<4x9xf32>, %z: tensor<4x9xf32>) -> tensor<4x1xf32> {

@@ -9,7 +9,7 @@
 // CHECK: graph.conv %[[G]], %w
 // KERNELS-LABEL: @reflected
 // KERNELS-NOT: kind = "gather"
-// KERNELS: kind = "conv", remarks = ["computes 1 operations before it, which saves
+// KERNELS: kind = "conv", remarks = ["computes 1 operation before it, which saves
 func.func @reflected(%x: tensor<1x1x8xf32>, %w: tensor<4x1x3xf32>) -> tensor<1x4x9xf32> {
   %b = graph.slice %x {starts = array<i64: 0, 0, 2>, sizes = array<i64: 1, 1, 2>, steps = array<i64: 1, 1, -1>} : (tensor<1x1x8xf32>) -> tensor<1x1x2xf32>
   %e = graph.slice %x {starts = array<i64: 0, 0, 6>, sizes = array<i64: 1, 1, 1>, steps = array<i64: 1, 1, -1>} : (tensor<1x1x8xf32>) -> tensor<1x1x1xf32>
