@@ -3,12 +3,16 @@
 A panel is read once for each block of rows, and only for the first block from memory: with few rows that waiting is a
 tenth of the time. Each block asks for its share of the panel that lies behind its own, a line or two per round of its
 loop over K. Asking beyond the last panel does no harm.
+
+The other input of a 1x1 convolution has its k a channel apart, in another page each, where the hardware does not look
+ahead. A block then asks, k by k, for the numbers of the next block of rows: 95 % of the peak instead of 81 %.
 """
 
 from __future__ import annotations
 
+from vcc.runtime.isa.expr import ONE
 from vcc.runtime.native.emit import Val
-from vcc.runtime.native.shape import Shape
+from vcc.runtime.native.shape import NEAR_BYTES, Shape
 
 LINE = 64
 #: With more than so many times the panel per panel asked for, rows are so many that waiting does not matter.
@@ -47,3 +51,17 @@ class Ahead:
             moved = self.e.add(self.e.mul(k, self.lines * LINE // self.unroll), line * LINE)
             where = self.e.op(f"getelementptr i8, ptr {self.from_here}, i64 {moved}")
             self.e.call("prefetch.p0", "void", f"ptr {where}", "i32 0", "i32 2", "i32 1")
+
+
+def ask_rows(product: Shape, last: dict[int, Val], rows: int) -> None:
+    """Asks for one k's numbers of the `rows` rows after `last`, where rows are neighbours and k far apart."""
+    p, e, size = product, product.e, product.f.dtypes[product.slow.buffer].size
+    if p.row is None or p.stack is not None or not p.depth or p.slow.buffer in p.f.buffers:
+        return
+    pitch = p.slow.strides[p.depth[-1]].constant
+    if p.slow.strides[p.row] != ONE or pitch is None or pitch * size <= NEAR_BYTES or p.instr.domain[p.row].max <= rows:
+        return
+    here = p.f.pointer(p.slow, last)
+    for line in range(0, rows * size, LINE):
+        where = e.op(f"getelementptr i8, ptr {here}, i64 {rows * size - line}")
+        e.call("prefetch.p0", "void", f"ptr {where}", "i32 0", "i32 2", "i32 1")

@@ -121,6 +121,13 @@ def test_the_next_panel_is_asked_for_where_few_rows_use_one(m: int, asked: bool)
     assert ("llvm.prefetch" in translate(found, AVX512)) == asked
 
 
+@pytest.mark.parametrize(("pitch", "asked"), [(200, True), (100, False)])
+def test_the_next_rows_are_asked_for_where_k_lies_pages_apart(pitch: int, asked: bool) -> None:
+    found = kernel(f"1,0,{pitch}", "0,1,64", 400, 64, 40)
+    agree(found)
+    assert ("llvm.prefetch" in translate(found, AVX512)) == asked
+
+
 def test_a_loop_over_k_is_a_dimension_of_it() -> None:
     (found,) = parse_kernel_text(
         """kernel k(x: gm f32[65536] in, w: gm f32[65536] in, y: gm f32[65536] out, c: i64 1..9) {
