@@ -13,6 +13,8 @@ from vcc.runtime.isa.expr import ONE, ZERO, Poly
 from vcc.runtime.isa.kernel import Dim, Instr, Role, View
 
 Pieces = list[list[Dim]]
+#: More ways than this to come from one view to another are not looked through.
+MOST_RESTS = 8
 
 
 def quotient(a: Poly, b: Poly) -> Poly | None:
@@ -125,3 +127,26 @@ def widened(view: View, kept: Sequence[int], rank: int) -> View:
     """A view over some dimensions as one over all `rank` of them, constant along the others."""
     strides = dict(zip(kept, view.strides, strict=True))
     return replace(view, strides=tuple(strides.get(i, ZERO) for i in range(rank)))
+
+
+def never_meet(a: View, b: View, domain: Sequence[Dim]) -> bool:
+    """Whether no element that `a` reaches over a domain is one that `b` reaches; both are views of one buffer.
+
+    Views of other strides, or whose distance is not known, may meet. Two indices differ by at most size - 1 along each
+    dimension; from the largest stride to the smallest, few differences leave a rest that smaller strides can make.
+    """
+    gap = (a.base - b.base).constant
+    strides = [stride.constant for stride in a.strides]
+    if gap is None or a.strides != b.strides or a.slot != b.slot or None in strides:
+        return False
+    steps = sorted(((abs(s), d.max - 1) for s, d in zip(strides, domain, strict=True) if s), reverse=True)
+    rests = {gap}
+    for at, (pitch, most) in enumerate(steps):
+        reach, further = sum(p * m for p, m in steps[at + 1 :]), set[int]()
+        for rest in rests:
+            ways = range(max(-most, -((reach - rest) // pitch)), min(most, (rest + reach) // pitch) + 1)
+            if len(ways) + len(further) > MOST_RESTS:
+                return False
+            further |= {rest - pitch * way for way in ways}
+        rests = further
+    return 0 not in rests

@@ -13,7 +13,7 @@ from vcc.runtime.isa.semantics import BINARY, COMPARE, UNARY
 from vcc.runtime.native.chain_loops import REDUCTIONS, ChainLoops, destination
 from vcc.runtime.native.folds import FoldLoops
 from vcc.runtime.native.frame import Frame
-from vcc.runtime.native.iteration import Pieces, common, merged, recut, thin, widened
+from vcc.runtime.native.iteration import Pieces, common, merged, never_meet, recut, thin, widened
 from vcc.runtime.native.lane_plan import LanePlan, LanePlanner
 from vcc.runtime.native.padded import PaddedLoad
 from vcc.runtime.native.turned import TurnedLoops
@@ -195,6 +195,8 @@ def _conflict(frame: Frame, earlier: Instr, later: Instr, complete: bool = False
         for other_role, other_named in later.views():
             view, other = frame.place(named), frame.place(other_named)
             ends = (role == "dst" and not whole[0]) or (other_role == "dst" and not whole[1])
-            if view.buffer == other.buffer and "dst" in (role, other_role) and (ends or view != other):
+            if view.buffer != other.buffer or "dst" not in (role, other_role):
+                continue
+            if ends or (view != other and not never_meet(view, other, earlier.domain)):
                 return True
     return False
