@@ -141,8 +141,13 @@ def _choose(lower: KernelLowering, anchor: graph.TopKOp, others: int, rows: int,
         steps = -(-extent // s["part"])
         width = s["part"] + np.where(steps > 1, k, 0)
         moved: Any = transfer_cycles(machine, Pipe.IN, s["rows"] * s["part"] * dtype.size, s["rows"])
-        vector: Any = sort_depth(width) * vector_cycles(machine, dtype.name, s["rows"] * width)
-        return waves(machine, others * -(-rows // s["rows"])) * steps * np.maximum(moved, vector) + moved + vector
+        # Natively only the foremost are sorted: the other elements are compared with the last of them.
+        passes = sort_depth(width) if machine.overlap else 1 + sort_depth(k) * k / width
+        vector: Any = passes * vector_cycles(machine, dtype.name, s["rows"] * width)
+        tiles = waves(machine, others * -(-rows // s["rows"]))
+        if not machine.overlap:
+            return tiles * steps * (moved + vector)
+        return tiles * steps * np.maximum(moved, vector) + moved + vector
 
     parts = [part for part in tile_candidates(extent) if part >= k]
     candidates = {"rows": tile_candidates(rows), "part": parts}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -21,7 +21,10 @@ Index = Mapping[int, Val]
 
 
 class Frame:
-    """One kernel's code in the making: `env` holds the registers in scope, `reads` how often each buffer is read."""
+    """One kernel's code in the making.
+
+    `env` holds the registers in scope, `reads` how often each buffer is read, `readers` by which instructions' views.
+    """
 
     def __init__(self, kernel: Kernel, emitter: Emitter, in_place: Mapping[str, str] | None = None):
         self.e, self.cpu, self.in_place = emitter, emitter.cpu, in_place or {}
@@ -31,8 +34,12 @@ class Frame:
         tensors = [p for p in kernel.params if isinstance(p, TensorParam)]
         self.dtypes = {p.name: p.dtype for p in (*tensors, *kernel.buffers)}
         self.reads: Counter[str] = Counter()
+        self.readers: defaultdict[str, list[tuple[Instr, View]]] = defaultdict(list)
         for instr in instructions(kernel):
-            self.reads.update(view.buffer for role, view in instr.views() if role != "dst" or reads_output(instr))
+            for role, view in instr.views():
+                if role != "dst" or reads_output(instr):
+                    self.reads[view.buffer] += 1
+                    self.readers[view.buffer].append((instr, view))
 
     def place(self, view: View) -> View:
         """The view under the name of the output in whose place it may lie, so that two that meet have one name."""

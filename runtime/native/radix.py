@@ -22,20 +22,39 @@ class RadixOrder(Order):
 
     def __init__(self, frame: Frame, instr: Instr):
         super().__init__(frame, instr)
-        self.most = self.instr.domain[self.axis].max
-        frame.panel_bytes = max(frame.panel_bytes, 8 * (_DIGITS * _VALUES + 2 * self.most))
+        self.reserve(self.instr.domain[self.axis].max)
+
+    def reserve(self, most: int) -> None:
+        """Asks for memory to sort so many words."""
+        self.most = most
+        self.f.panel_bytes = max(self.f.panel_bytes, 8 * (_DIGITS * _VALUES + 2 * most))
 
     def row(self, size: Val) -> None:
+        with self.e.loop(0, size) as i:
+            self.append(self.integer(i), i, i)
+        self.sort(size)
+        self.give(size)
+
+    def append(self, key: str, position: Val, at: Val) -> None:
+        """Makes a word of an element's integer and its position, number `at` of those to sort."""
+        high = self.e.op(f"shl i64 {self.e.op(f'zext i32 {key} to i64')}, 32")
+        self.e.do(f"store i64 {self.e.op(f'or i64 {high}, {position}')}, ptr {self.element(0, at)}")
+
+    def give(self, size: Val) -> None:
+        """The positions of the first words are the result."""
+        with self.e.loop(0, size) as i:
+            word = self.e.op(f"load i64, ptr {self.element(0, i)}")
+            self.put(i, self.e.op(f"and i64 {word}, {2**32 - 1}"))
+
+    def sort(self, size: Val) -> None:
+        """Sorts the first words."""
         e = self.e
         with e.loop(0, _DIGITS * _VALUES) as i:
             e.do(f"store i64 0, ptr {self.word(i)}")
         with e.loop(0, size) as i:
-            key = self.integer(i)
-            wide = e.op(f"zext i32 {key} to i64")
-            high = e.op(f"shl i64 {wide}, 32")
-            e.do(f"store i64 {e.op(f'or i64 {high}, {i}')}, ptr {self.element(0, i)}")
+            word = e.op(f"load i64, ptr {self.element(0, i)}")
             for digit in range(_DIGITS):
-                count = self.count(wide, 8 * digit, digit)
+                count = self.count(word, 32 + 8 * digit, digit)
                 e.do(f"store i64 {e.add(e.op(f'load i64, ptr {count}'), 1)}, ptr {count}")
         for digit in range(_DIGITS):
             self.begins(digit)
@@ -46,9 +65,6 @@ class RadixOrder(Order):
                 at = e.op(f"load i64, ptr {place}")
                 e.do(f"store i64 {word}, ptr {self.element(1 - digit % 2, at)}")
                 e.do(f"store i64 {e.add(at, 1)}, ptr {place}")
-        with e.loop(0, size) as i:
-            word = e.op(f"load i64, ptr {self.element(0, i)}")
-            self.put(i, e.op(f"and i64 {word}, {2**32 - 1}"))
 
     def begins(self, digit: int) -> None:
         """Counts of a digit's values become the places where each begins."""
@@ -84,10 +100,3 @@ class RadixOrder(Order):
 
     def word(self, i: Val) -> str:
         return self.e.op(f"getelementptr i64, ptr %.panel, i64 {i}")
-
-
-def ordering(frame: Frame, instr: Instr) -> Order:
-    """The faster of the two ways to sort."""
-    order = Order(frame, instr)
-    long = order.instr.domain[order.axis].max >= LEAST
-    return RadixOrder(frame, instr) if long and order.keys.bits == 32 and not order.keys.narrow else order

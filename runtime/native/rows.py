@@ -57,6 +57,11 @@ class Order(_Rows):
     """`order`: heap sort of positions in the output itself; equal elements differ in position, so it is stable."""
 
     def row(self, size: Val) -> None:
+        self.heap(size)
+        self.dismantle(size)
+
+    def heap(self, size: Val) -> None:
+        """Makes a heap of the first positions: the one that comes last is at its root."""
         e = self.e
         with e.loop(0, size) as i:
             self.put(i, i)
@@ -64,6 +69,10 @@ class Order(_Rows):
         with e.loop(0, half) as i:
             root = e.add(half, e.add(e.mul(i, -1), -1))
             self.sift(self.get(root), root, size)
+
+    def dismantle(self, size: Val) -> None:
+        """Takes the heap apart, the last first."""
+        e = self.e
         with e.loop(1, size) as i:
             last = e.add(size, e.mul(i, -1))
             moved = self.get(last)

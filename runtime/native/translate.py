@@ -16,10 +16,10 @@ from vcc.runtime.native.frame import Frame, adds
 from vcc.runtime.native.indexed import Indexed
 from vcc.runtime.native.length import may_be_long
 from vcc.runtime.native.matrix import Product
-from vcc.runtime.native.radix import ordering
 from vcc.runtime.native.reduction import accumulation, unrolled
 from vcc.runtime.native.rows import RunningSum
 from vcc.runtime.native.scratch import STOP_WORD, STOPPED
+from vcc.runtime.native.selection import ordering
 from vcc.runtime.native.vector import Chain
 
 

@@ -93,6 +93,30 @@ def test_order_of_long_rows(by: str, n: int, dtype: str) -> None:
     agree(text, {"x": x, "y": np.zeros(400, np.int32)})
 
 
+@pytest.mark.parametrize("by", ["ascending", "descending"])
+@pytest.mark.parametrize(("kept", "n"), [(1, 1), (5, 4), (5, 301), (32, 301), (40, 397), (100, 299), (100, 397)])
+@pytest.mark.parametrize("dtype", ["f32", "i32", "u32", "f16", "i64"])
+def test_the_foremost_of_rows(by: str, kept: int, n: int, dtype: str) -> None:
+    text = (
+        f"kernel k(x: gm {dtype}[1200] in, y: gm i64[{3 * kept}] inout, n: i64 0..400) {{\n"
+        f"buf t: ub {dtype}[1200] @0  buf o: ub i32[1200] @16000  buf p: ub i64[{3 * kept}] @32000\n"
+        f"load {{i:1200}} t(1), x(1)\n order {{r:3, i:scan %n max 400}} o(400,1), t(400,1), by={by}\n"
+        f"cast {{r:3, i:{kept}}} p({kept},1), o(400,1)\n store {{i:{3 * kept}}} y(1), p(1) }}"
+    )
+    (kernel,) = parse_kernel_text(text)
+    x = np.round(np.random.default_rng(n).standard_normal(1200) * 8)
+    x[400:800] = np.sort(x[400:800])
+    x[::11] = -0.0
+    if dtype in ("f32", "f16"):
+        x[::7], x[3::50] = np.nan, -np.inf
+    x = (x * 5e7 if dtype == "i32" else abs(x) * 5e7 if dtype == "u32" else x).astype(BY_NAME[dtype].numpy)
+    want, got = np.zeros((2, 3 * kept), np.int64)
+    run_kernel(kernel, {"x": x, "y": want, "n": n})
+    compile_kernel(kernel).launch({"x": x, "y": got, "n": n})
+    read = min(kept, n)  # what lies behind the row is nobody's
+    np.testing.assert_array_equal(got.reshape(3, kept)[:, :read], want.reshape(3, kept)[:, :read])
+
+
 @pytest.mark.parametrize("line", ["div", "mod", "fmod"])
 def test_integer_division_by_zero_traps(line: str) -> None:
     text = (
