@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -11,7 +11,7 @@ from vcc.runtime.interpreter.execute import Step
 from vcc.runtime.interpreter.launch import LaunchContext, Observer
 from vcc.runtime.interpreter.memory import Argument, OnChip, bind_scalars, bind_tensors
 from vcc.runtime.interpreter.pipes import run_pipes
-from vcc.runtime.interpreter.program import Core, Program
+from vcc.runtime.interpreter.program import Core, Issue, Meeting, Program
 from vcc.runtime.interpreter.stats import Stats
 from vcc.runtime.isa.kernel import Kernel
 
@@ -61,15 +61,22 @@ def run_kernel(
             run_pipes(program, piped, launch, order or 0, sanitize)
             return
         memory = OnChip(kernel)
-        for number in range(used):
-            run_in_program_order(program, Core(dict(env), tensors | memory.places, number, used), memory, launch)
+        live = [Core(dict(env), tensors | memory.places, number, used) for number in range(used)]
+        streams = [(core, program.unroll(core)) for core in live]
+        while streams:
+            streams = [pair for pair in streams if run_in_program_order(*pair, memory, launch)]
 
 
-def run_in_program_order(program: Program, core: Core, memory: OnChip, launch: LaunchContext) -> None:
-    """Each instruction as soon as it is issued: the meaning of a kernel. Events say nothing here."""
+def run_in_program_order(core: Core, steps: Iterator[Issue], memory: OnChip, launch: LaunchContext) -> bool:
+    """Each instruction as soon as it is issued: the meaning of a kernel. Events say nothing here.
+
+    Goes on to the next meeting of the cores; returns whether there was one.
+    """
     registers, places = core.registers, core.places
     untouched = True  # a core without work should not cost the clearing of its memories
-    for step in program.unroll(core):
+    for step in steps:
+        if isinstance(step, Meeting):
+            return True
         if untouched:
             memory.clear()
             untouched = False
@@ -77,3 +84,4 @@ def run_in_program_order(program: Program, core: Core, memory: OnChip, launch: L
             numbers = step.issue(registers)
             if numbers is not None:
                 launch.execute(step, numbers, registers, places)
+    return False

@@ -7,7 +7,7 @@ let one pipe run as far ahead, or stay as far behind, as its events allow: these
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -15,7 +15,7 @@ from vcc.runtime.diagnostics import VccError, error
 from vcc.runtime.interpreter.execute import Step
 from vcc.runtime.interpreter.launch import LaunchContext
 from vcc.runtime.interpreter.numbers import Env, Numbers
-from vcc.runtime.interpreter.program import Core, Issue, Program, SyncStep
+from vcc.runtime.interpreter.program import Core, Issue, Meeting, Program, SyncStep
 from vcc.runtime.interpreter.sanitizer import Moment, Sanitizer, sanitizers
 from vcc.runtime.isa.kernel import Event, Pipe
 
@@ -35,16 +35,25 @@ class Issued:
 
 
 class PipedCore:
-    """One core whose pipes go on one step at a time."""
+    """One core whose pipes go on one step at a time; `cores` are all of the launch, itself among them."""
 
-    def __init__(self, program: Program, core: Core, launch: LaunchContext, sanitizer: Sanitizer | None = None):
+    def __init__(
+        self,
+        program: Program,
+        core: Core,
+        launch: LaunchContext,
+        cores: Sequence[PipedCore],
+        sanitizer: Sanitizer | None = None,
+    ):
         self._sanitizer = sanitizer
+        self._cores = cores
+        self._meetings = 0  # of those that S has passed
         self._kernel = program.kernel
         self._core = core
         self._launch = launch
         self._stream: Iterator[Issue] = program.unroll(core)
         self._queues: dict[Pipe, deque[Issued]] = {pipe: deque() for pipe in Pipe if pipe is not Pipe.S}
-        self._held: Issued | None = None  # what S itself cannot pass yet: a wait or a barrier
+        self._held: Issued | None = None  # what S itself cannot pass yet: a wait, a barrier or a meeting
         self._tokens = {event.name: [event.tokens] * event.slots for event in program.kernel.events}
         self._ended = False
 
@@ -79,6 +88,9 @@ class PipedCore:
             if numbers is not None:
                 self._queues[step.pipe].append(Issued(step, step.pipe, numbers, env, moment))
             return
+        if isinstance(step, Meeting):
+            self._held = Issued(step, Pipe.S, (), env, moment)
+            return
         issued = Issued(step, _executes(step), (step.slot(env),), env, moment)
         if issued.pipe is not Pipe.S:
             self._queues[issued.pipe].append(issued)
@@ -89,11 +101,23 @@ class PipedCore:
 
     def _may_pass(self, issued: Issued) -> bool:
         step = issued.step
+        if isinstance(step, Meeting):
+            return all(core.has_come(self._meetings) for core in self._cores)
         if isinstance(step, Step) or step.sync.op == "signal":
             return True
         if step.event is None:
             return not any(self._queues.values())
         return self._tokens[step.event.name][_slot(step.event, issued)] > 0
+
+    @property
+    def waits(self) -> bool:
+        """Whether all that the core has left to do before a meeting is done."""
+        held = self._held
+        return held is not None and isinstance(held.step, Meeting) and not any(self._queues.values())
+
+    def has_come(self, meeting: int) -> bool:
+        """Whether the core has come to a meeting, by its number from 0, or has gone on from there."""
+        return self._meetings > meeting or self.waits
 
     def _pass(self, issued: Issued) -> None:
         step, sanitizer = issued.step, self._sanitizer
@@ -103,7 +127,8 @@ class PipedCore:
             self._launch.execute(step, issued.numbers, issued.env, self._core.places)
             if sanitizer is not None:
                 sanitizer.instruction(step, issued.numbers, issued.env)
-        elif step.event is None:
+        elif isinstance(step, Meeting) or step.event is None:
+            self._meetings += isinstance(step, Meeting)
             if sanitizer is not None:
                 sanitizer.barrier()
         else:
@@ -174,12 +199,16 @@ def run_pipes(program: Program, cores: list[Core], launch: LaunchContext, seed: 
     """
     chooser = Chooser(seed)
     watching = sanitizers(program.kernel, cores) if sanitize else [None] * len(cores)
-    live = [PipedCore(program, core, launch, watch) for core, watch in zip(cores, watching, strict=True)]
+    every: list[PipedCore] = []
+    every += [PipedCore(program, core, launch, every, watch) for core, watch in zip(cores, watching, strict=True)]
+    live = list(every)
     while live:
         core = chooser.random.choice(live)
         ready = core.runnable()
         if ready:
             core.advance(chooser.pick(ready))
+        elif core.waits:
+            continue  # for a core that can go on, or that is found to be stuck when its turn comes
         elif core.stuck:
             raise core.deadlock()
         else:

@@ -15,7 +15,21 @@ from vcc.runtime.interpreter.traps import TrapError, trapped
 from vcc.runtime.interpreter.views import check_bounds
 from vcc.runtime.isa.dtypes import DType
 from vcc.runtime.isa.expr import scalar_fold
-from vcc.runtime.isa.kernel import Event, Forall, If, Instr, Kernel, Let, Loop, ScalarLoad, Statement, Sync, TensorParam
+from vcc.runtime.isa.kernel import (
+    Event,
+    Forall,
+    If,
+    Instr,
+    Kernel,
+    Let,
+    Loop,
+    ScalarLoad,
+    Statement,
+    Sync,
+    TensorParam,
+    has_forall,
+    meets,
+)
 
 
 class SyncStep:
@@ -27,11 +41,16 @@ class SyncStep:
         self.slot = compile_number(sync.slot)
 
 
+class Meeting:
+    """The end of a forall: no core goes on before all its pipes, and all other cores, have come here."""
+
+
 @dataclass
 class Core:
     """What the scalar pipe of one core knows: its registers, the places it can address, its share of a forall.
 
-    `iteration` numbers the forall's iterations over all cores from 1; it is 0 outside of one.
+    `iteration` numbers the iterations of foralls over all cores from 1; it is 0 before the first. Those up to `past`
+    were over when the forall began.
     """
 
     registers: dict[str, int]
@@ -39,9 +58,10 @@ class Core:
     number: int = 0
     cores: int = 1
     iteration: int = 0
+    past: int = 0
 
 
-Issue = Step | SyncStep
+Issue = Step | SyncStep | Meeting
 Scalar = Callable[[Core], None]
 Nest = Callable[[Core], Iterator[Issue]]
 
@@ -71,8 +91,8 @@ class Program:
         self._events = {event.name: event for event in kernel.events}
         self._dtypes: dict[str, DType] = {buffer.name: buffer.dtype for buffer in kernel.buffers}
         self._dtypes |= {param.name: param.dtype for param in kernel.params if isinstance(param, TensorParam)}
+        self.has_forall, self.meets = has_forall(kernel), meets(kernel)
         self._body = self._block(kernel.body)
-        self.has_forall = any(isinstance(statement, Forall) for statement in kernel.body)
 
     def unroll(self, core: Core) -> Iterator[Issue]:
         """The steps that one core issues, in program order; its registers hold until the next step is asked for."""
@@ -150,11 +170,14 @@ class Program:
             first, last = (total * n // core.cores for n in (core.number, core.number + 1))
             innermost_first = list(zip(reversed(names), reversed(ranges), strict=True))
             for iteration in range(first, last):
-                core.iteration = iteration + 1
+                core.iteration = core.past + iteration + 1
                 rest = iteration
                 for name, values in innermost_first:
                     rest, position = divmod(rest, len(values))
                     core.registers[name] = values[position]
                 yield from body.run(core)
+            if self.meets:
+                yield Meeting()
+            core.past += total
 
         return run

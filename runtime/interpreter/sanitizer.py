@@ -6,6 +6,7 @@ and of the parameters that the kernel writes, has a shadow: who wrote it last an
 it last. An access races with an earlier one that its clock does not cover, in whatever order they happened to run.
 
 Iterations of a forall may run on different cores: they must neither pass on what is on chip nor meet in global memory.
+Where a kernel has several foralls one after the other, global memory may pass from each to the next.
 """
 
 from __future__ import annotations
@@ -33,10 +34,11 @@ S = NUMBER[Pipe.S]
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """When S issued a step: what it knew, and the iteration of the forall."""
+    """When S issued a step: what it knew, the iteration of the forall, and up to which iterations all were over."""
 
     clock: Clock
     iteration: int
+    past: int
 
 
 class Shadow:
@@ -91,16 +93,16 @@ class Sanitizer:
         start = self._clocks[S].copy()
         self._tokens = {e.name: [deque([start] * e.tokens) for _ in range(e.slots)] for e in kernel.events}
         self._done: list[list[Step]] = [[] for _ in PIPES]
-        self._iteration = 0
+        self._iteration = self._past = 0
 
     def now(self) -> Moment:
         """What S knows when it issues a step."""
-        return Moment(self._clocks[S].copy(), self._core.iteration)
+        return Moment(self._clocks[S].copy(), self._core.iteration, self._core.past)
 
     def begin(self, pipe: Pipe, issued: Moment) -> None:
         """A pipe takes up a step that S issued at that moment."""
         self._learn(NUMBER[pipe], issued.clock)
-        self._iteration = issued.iteration
+        self._iteration, self._past = issued.iteration, issued.past
 
     def signal(self, event: Event, slot: int) -> None:
         """The event's source gives a token, and with it what it knows."""
@@ -127,7 +129,7 @@ class Sanitizer:
         self._clocks[pipe, pipe] = time = len(self._done[pipe])
         for access in watched:
             self._shadows[access.place.name].record(access, pipe, time)
-            self._footprints[access.place.name].record(access, self._iteration)
+            self._footprints[access.place.name].record(access, self._iteration, self._past)
 
     def _problems(self, watched: Iterable[Access], pipe: int) -> Iterable[str]:
         for access in watched:
@@ -138,7 +140,7 @@ class Sanitizer:
             footprint = self._footprints[name]
             if name in self._chip and footprint.stale(access, self._iteration):
                 yield f"elements of {name} are read that another iteration of the forall wrote"
-            if name not in self._chip and footprint.conflict(access, self._iteration):
+            if name not in self._chip and footprint.conflict(access, self._iteration, self._past):
                 yield f"two iterations of the forall access the same elements of {name}"
             conflict = shadow.conflict(access, pipe, self._clocks[pipe])
             if conflict is not None:

@@ -176,7 +176,10 @@ class Loop:
 
 @dataclass(frozen=True)
 class Forall:
-    """The outermost parallel loop nest, divided among cores at launch; bounds are `(register, low, high)`, step 1."""
+    """A parallel loop nest, divided among cores; bounds are `(register, low, high)`, step 1.
+
+    All iterations are over, on all cores, before what follows it begins.
+    """
 
     ranges: tuple[tuple[str, Poly, Poly], ...]
     body: tuple[Statement, ...]
@@ -264,6 +267,16 @@ def walk(body: tuple[Statement, ...]) -> Iterator[Statement]:
         elif isinstance(statement, If):
             yield from walk(statement.then)
             yield from walk(statement.orelse)
+
+
+def has_forall(kernel: Kernel) -> bool:
+    """Whether a kernel's work can be divided among cores."""
+    return any(isinstance(statement, Forall) for statement in walk(kernel.body))
+
+
+def meets(kernel: Kernel) -> bool:
+    """Whether cores wait for each other within a launch: some forall has something after it or stands in a loop."""
+    return any(isinstance(s, Forall) and s is not kernel.body[-1] for s in walk(kernel.body))
 
 
 def instructions(kernel: Kernel) -> Iterator[Instr]:

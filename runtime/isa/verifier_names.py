@@ -24,6 +24,8 @@ from vcc.runtime.isa.kernel import (
     Sync,
     TensorParam,
     View,
+    has_forall,
+    meets,
 )
 from vcc.runtime.isa.limits import MAX_FACTORS, MAX_NESTING, MAX_RANK, MAX_TERMS
 from vcc.runtime.isa.verifier_report import Report
@@ -88,15 +90,16 @@ class _Structure:
         self.kernel, self.report = kernel, report
         self.events = {event.name for event in kernel.events}
         self.tensors = {p.name: p for p in kernel.params if isinstance(p, TensorParam)}
+        self.shares = has_forall(kernel)  # some statements are every core's, those in a forall are one core's
+        self.meets = meets(kernel)
 
-    def body(self, statements: Sequence[Statement], known: set[str], depth: int) -> None:
+    def body(self, statements: Sequence[Statement], known: set[str], depth: int, inside: bool = False) -> None:
         if depth > MAX_NESTING:
             self.report.add(f"control flow is nested more than {MAX_NESTING} deep")
             return
         known = set(known)
-        for number, statement in enumerate(statements):
-            if isinstance(statement, Forall):
-                self.forall(statement, statements, number, depth)
+        for statement in statements:
+            self.place(statement, inside)
             for poly in polys_of(statement):
                 self.poly(poly, known, statement)
             match statement:
@@ -112,15 +115,15 @@ class _Structure:
                 case Loop(register, _, _, step, kind, inner):
                     if step < 1 or step not in I64 or kind not in LOOP_KINDS:
                         self.report.add("a loop's step must be positive, its kind seq, reduce or parallel", statement)
-                    self.body(inner, self.define(register, set(known), statement), depth + 1)
+                    self.body(inner, self.define(register, set(known), statement), depth + 1, inside)
                 case Forall(ranges, inner):
                     scope = set(known)
                     for register, _, _ in ranges:
                         self.define(register, scope, statement)
-                    self.body(inner, scope, depth + 1)
+                    self.body(inner, scope, depth + 1, inside=True)
                 case If(_, then, orelse):
-                    self.body(then, known, depth + 1)
-                    self.body(orelse, known, depth + 1)
+                    self.body(then, known, depth + 1, inside)
+                    self.body(orelse, known, depth + 1, inside)
                 case Instr():
                     pass
 
@@ -142,13 +145,21 @@ class _Structure:
         if any(coefficient not in I64 for _, coefficient in poly.terms):
             self.report.add("an expression has a number that does not fit 64 bits", statement)
 
-    def forall(self, forall: Forall, statements: Sequence[Statement], number: int, depth: int) -> None:
-        if depth or number != len(statements) - 1:
-            self.report.add("a forall must be the last statement of the kernel's body", forall)
-        elif not all(isinstance(s, Let | ScalarLoad) for s in statements[:number]):
-            self.report.add("before a forall only scalar instructions may stand", forall)
-        if not forall.ranges:
-            self.report.add("a forall has no range", forall)
+    def place(self, statement: Statement, inside: bool) -> None:
+        """What may stand around a forall: what every core can do alike, without memories of its own."""
+        if isinstance(statement, Forall):
+            if inside:
+                self.report.add("a forall stands in another one", statement)
+            if not statement.ranges:
+                self.report.add("a forall has no range", statement)
+        elif inside or not self.shares:
+            return
+        elif not isinstance(statement, Let | ScalarLoad | Loop):
+            self.report.add("around a forall only loops and scalar instructions may stand", statement)
+        elif isinstance(statement, ScalarLoad) and self.meets:
+            tensor = self.tensors.get(statement.param)
+            if tensor is not None and tensor.mode != "in":
+                self.report.add(f"sload reads {tensor.name}, which a forall may be writing, outside of one", statement)
 
     def scalar_load(self, param: str, statement: Statement) -> None:
         tensor = self.tensors.get(param)
