@@ -37,7 +37,7 @@ class Probe:
     """Measures what `threads` threads reach together. Takes four times the last-level cache of memory."""
 
     def __init__(self, threads: int):
-        self.threads = threads
+        self.threads, self._code = threads, probe_code()
         self._pool = ThreadPoolExecutor(threads)
         self._outs = [np.zeros(64, np.float32) for _ in range(threads)]
         self._data = allocate(min(4 * last_level_cache(), MOST_BYTES)).view(np.float32)
@@ -45,13 +45,13 @@ class Probe:
 
     def flops(self) -> float:
         """f32 operations a second (a multiply-add is two) without any access to memory."""
-        code, outs = probe_code(), [out.ctypes.data for out in self._outs]
+        code, outs = self._code, [out.ctypes.data for out in self._outs]
         seconds = self._seconds(lambda i: code.fma(outs[i], FMA_ROUNDS, 0.5, 0.5), FMA_PASSES)
         return self.threads * FMA_ROUNDS * SUMS * UNROLLED * code.lanes * 2 / seconds
 
     def read_bytes(self) -> float:
         """Bytes a second that are read, each thread its own part, from two places on."""
-        code, step, outs = probe_code(), probe_code().lanes * UNROLLED, [out.ctypes.data for out in self._outs]
+        code, step, outs = self._code, self._code.lanes * UNROLLED, [out.ctypes.data for out in self._outs]
         each = self._data.size // self.threads // 2 // step * step
         starts = [self._data.ctypes.data + 8 * each * i for i in range(self.threads)]
         seconds = self._seconds(lambda i: code.read(outs[i], starts[i], each), MEMORY_PASSES)
@@ -59,7 +59,7 @@ class Probe:
 
     def triad_bytes(self) -> float:
         """Bytes a second of a triad: two arrays read, one written."""
-        code, step = probe_code(), probe_code().lanes * UNROLLED
+        code, step = self._code, self._code.lanes * UNROLLED
         each = self._data.size // 3 // self.threads // step * step
         places = [self._data.ctypes.data + 4 * each * self.threads * n for n in range(3)]
 

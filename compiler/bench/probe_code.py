@@ -5,7 +5,10 @@ from __future__ import annotations
 import ctypes
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vcc.runtime.native.emit import Cpu
 
 #: Independent sums of the multiply-add loop, enough to cover latency times throughput; 16 registers must do.
 SUMS = 12
@@ -29,13 +32,19 @@ class ProbeCode:
     triad: Any
 
 
-@cache
 def probe_code() -> ProbeCode:
-    """The loops for this CPU."""
-    from vcc.runtime.native.llvm import Jitted, host_cpu
+    """The loops for the CPU that kernels are made for."""
+    from vcc.runtime.native.llvm import host_cpu
 
-    lanes = host_cpu().vector_bytes // 4
-    code = Jitted(["\n".join([_fma(lanes), _reader(lanes), _triads(lanes)])], host_cpu())
+    return _probe_code(host_cpu())
+
+
+@cache
+def _probe_code(cpu: Cpu) -> ProbeCode:
+    from vcc.runtime.native.llvm import Jitted
+
+    lanes = cpu.vector_bytes // 4
+    code = Jitted(["\n".join([_fma(lanes), _reader(lanes), _triads(lanes)])], cpu)
     place, count, real = ctypes.c_void_p, ctypes.c_int64, ctypes.c_float
 
     def function(name: str, *kinds: Any) -> Any:

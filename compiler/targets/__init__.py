@@ -9,6 +9,7 @@ from pathlib import Path
 
 from vcc.runtime.diagnostics import error
 from vcc.runtime.machine.model import Machine, parse_machine
+from vcc.runtime.native.level import chosen_level, refused
 
 FOLDER = Path(__file__).resolve().parent
 HOST = "host"
@@ -21,15 +22,29 @@ HOST_FLAGS: tuple[tuple[str, frozenset[str]], ...] = (
 )
 
 
+#: The host target for each level that VCC_NATIVE_CPU can ask for.
+LEVEL_TARGETS = {"x86-64-v4": "host-avx512", "x86-64-v3": "host-avx2", "x86-64-v2": "host-generic"}
+
+
 def target_names() -> tuple[str, ...]:
     """The names of all targets, sorted; `host` is not among them, since it stands for one of them."""
     return tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
 
 
 def host_target(flags: frozenset[str] | None = None) -> str:
-    """The name of the host target for these CPU flags (default: this CPU's)."""
+    """The name of the host target for these CPU flags (default: this CPU's, or those of VCC_NATIVE_CPU).
+
+    Raises `VccError` E0202 if VCC_NATIVE_CPU is no level of x86-64 or one that this CPU does not have.
+    """
+    level = chosen_level() if flags is None else None
     have = _cpu_flags() if flags is None else flags
-    return next(name for name, need in HOST_FLAGS if need <= have)
+    found = next(name for name, need in HOST_FLAGS if need <= have)
+    if level is None:
+        return found
+    names, wanted = [name for name, _ in HOST_FLAGS], LEVEL_TARGETS[level.name]
+    if have and names.index(wanted) < names.index(found):
+        raise refused(level, f"this computer is {found}")
+    return wanted
 
 
 def load_target(name_or_path: str | Path) -> Machine:

@@ -1,4 +1,4 @@
-"""What machine code depends on, as one key: the program, this vcc, LLVM and the processor."""
+"""What machine code depends on, as one key: the program, this vcc, LLVM and the processor, or the level of it that is used."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import vcc.runtime
 from vcc.runtime.native.cpuid import processor
+from vcc.runtime.native.level import HOST, chosen_level
 
 #: The packages whose code decides what machine code a .vbin becomes and whether it is sound.
 PACKAGES = ("binary", "host", "interpreter", "isa", "machine", "native")
@@ -18,7 +19,7 @@ PACKAGES = ("binary", "host", "interpreter", "isa", "machine", "native")
 def cache_key(program: bytes, fresh: bool = False) -> bytes | None:
     """32 bytes, or None where it cannot be told what the code depends on, as in a zip file or without llvmlite.
 
-    `program` is its digest (see `program_digest`). Raises VccError (E0121) if no machine code can be mapped.
+    `program` is its digest (see `program_digest`). Raises VccError: E0121 if no machine code can be mapped, E0202 for a VCC_NATIVE_CPU that is none.
     `fresh` reads vcc's own sources again, which an editor may have changed since they were imported.
     """
     if fresh:
@@ -27,7 +28,7 @@ def cache_key(program: bytes, fresh: bool = False) -> bytes | None:
     if not sources or not llvm:
         return None
     digest = blake2b(digest_size=32)
-    for part in (program, sources, llvm, processor()):
+    for part in (program, sources, llvm, processor(), str(chosen_level() or HOST).encode()):
         digest.update(len(part).to_bytes(4, "little") + part)
     return digest.digest()
 

@@ -13,15 +13,29 @@ import llvmlite.binding as llvm
 from llvmlite.binding import ffi
 
 from vcc.runtime.native.emit import Cpu
+from vcc.runtime.native.level import Level, chosen_level
+
+
+def host_cpu() -> Cpu:
+    """The CPU to make code for: the one this process runs on, or the level of it that VCC_NATIVE_CPU asks for.
+
+    What it says must follow from what `key.cache_key` digests. Raises VccError (E0202) for a level that is none, or that
+    this CPU cannot run.
+    """
+    return _cpu(chosen_level())
 
 
 @cache
-def host_cpu() -> Cpu:
-    """The CPU this process runs on. What it says must follow from what `cpuid.processor` digests."""
+def _cpu(level: Level | None) -> Cpu:
     _start()
-    features = llvm.get_host_cpu_features()
+    name, features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features()
+    text = features.flatten()
+    if level is not None:
+        level.check(features)
+        name, features = level.name, dict.fromkeys(level.features, True)
+        text = ",".join(f"+{feature}" for feature in level.features)
     size = 64 if features.get("avx512f") else 32 if features.get("avx2") else 16
-    return Cpu(llvm.get_host_cpu_name(), features.flatten(), size, 16 if features.get("sse2") and size < 64 else 32)
+    return Cpu(name, text, size, 16 if features.get("sse2") and size < 64 else 32)
 
 
 @cache

@@ -79,13 +79,16 @@ def _try_demo() -> str:
 def _machine_code() -> tuple[str, str, str]:
     """How the native engine's code comes into memory, and what it is made for."""
     from vcc.runtime.native.cpuid import processor
+    from vcc.runtime.native.level import chosen_level
     from vcc.runtime.native.mapping import can_map
 
     try:
         from vcc.runtime.native.llvm import host_cpu
 
         cpu = host_cpu()
-        made_for = f"for {cpu.name}, vectors of {8 * cpu.vector_bytes} bits"
+        level = chosen_level()
+        made_for = f"for {cpu.name}{' as VCC_NATIVE_CPU says' if level else ''}, vectors of {8 * cpu.vector_bytes} bits"
+        made_for += "" if cpu.vector_bytes > 16 else ", as there is no AVX2: right, but several times slower"
         if not can_map():
             return "machine code", "loaded", f"{made_for}; made at every start, as images are for x86-64 Linux"
         processor()  # runs mapped code

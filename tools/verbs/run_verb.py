@@ -52,6 +52,7 @@ def run(args: argparse.Namespace) -> int:
     """Run."""
     from vcc.compiler.files import check_folder
     from vcc.runtime.host.feeds import describe, random_feeds
+    from vcc.runtime.native.level import chosen_level
     from vcc.tools.feeds import as_declared, parse_seed, read_feeds
     from vcc.tools.output import print_json
     from vcc.tools.programs import program_for
@@ -83,7 +84,8 @@ def run(args: argparse.Namespace) -> int:
         print_json("run", {"engine": engine, "seconds": seconds, "outputs": found} | rows)
     else:
         types = [describe(spec) for spec in program.outputs]
-        _print(named, types, files, stats, f"{engine} engine: {_time_text(seconds)}, the first run")
+        made_for = f", code for {level}" if engine == "native" and (level := chosen_level()) else ""
+        _print(named, types, files, stats, f"{engine} engine{made_for}: {_time_text(seconds)}, the first run")
     return 0
 
 

@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """List the targets or show one."""
     from vcc.compiler.targets import HOST, host_target, load_target, target_names
+    from vcc.runtime.native.level import chosen_level
     from vcc.tools.output import note, print_json, size_text, table
 
     if args.against is not None:
@@ -58,7 +59,9 @@ def run(args: argparse.Namespace) -> int:
         for name, machine in machines
     ]
     table(("target", "cores", "GHz", "on chip/core", "f32 MACs/cycle", "f16", "i8"), rows, indent="")
-    note(f"{HOST} (the default) is {host_target()} on this computer")
+    level = chosen_level()
+    where = f"as VCC_NATIVE_CPU={level} says" if level else "on this computer"
+    note(f"{HOST} (the default) is {host_target()} {where}")
     return 0
 
 
