@@ -1,4 +1,4 @@
-"""What machine code depends on, as one key: the program, this vcc, LLVM and the processor, or the level of it that is used."""
+"""What machine code depends on, as one key: the program, this vcc, LLVM, the processor and the level of it in use."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ PACKAGES = ("binary", "host", "interpreter", "isa", "machine", "native")
 def cache_key(program: bytes, fresh: bool = False) -> bytes | None:
     """32 bytes, or None where it cannot be told what the code depends on, as in a zip file or without llvmlite.
 
-    `program` is its digest (see `program_digest`). Raises VccError: E0121 if no machine code can be mapped, E0202 for a VCC_NATIVE_CPU that is none.
+    `program` is its digest (see `program_digest`). Raises VccError: E0121 if no machine
+    code can be mapped, E0202 for a VCC_NATIVE_CPU that is none.
     `fresh` reads vcc's own sources again, which an editor may have changed since they were imported.
     """
     if fresh:

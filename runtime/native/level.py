@@ -1,7 +1,7 @@
 """Which instructions machine code may use: this CPU's, or fewer of them, as VCC_NATIVE_CPU says.
 
 The levels are those of the x86-64 psABI, by LLVM's names for what each has beside the one before. Features may follow:
-`x86-64-v3,+avxvnni`. That makes code for a simpler CPU, to test or measure it, or for one that a machine pretends to be.
+`x86-64-v3,+avxvnni`. That makes code for a simpler CPU, to test or measure what others would run.
 """
 
 from __future__ import annotations

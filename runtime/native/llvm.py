@@ -19,7 +19,7 @@ from vcc.runtime.native.level import Level, chosen_level
 def host_cpu() -> Cpu:
     """The CPU to make code for: the one this process runs on, or the level of it that VCC_NATIVE_CPU asks for.
 
-    What it says must follow from what `key.cache_key` digests. Raises VccError (E0202) for a level that is none, or that
+    What it says must follow from what `key.cache_key` digests. Raises VccError (E0202) for a level that is none or that
     this CPU cannot run.
     """
     return _cpu(chosen_level())
