@@ -41,6 +41,7 @@ PHASES: tuple[Phase, ...] = (
         (
             "inline",
             "infer-shapes",
+            "form-integer-products",
             "fold-constants",
             "merge-branches",
             "lower-onnx",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _PASSES: dict[str, tuple[str, str]] = {
     "inline": ("vcc.passes.graph.inline", "InlinePass"),
     "infer-shapes": ("vcc.passes.graph.infer_shapes", "InferShapesPass"),
+    "form-integer-products": ("vcc.passes.graph.form_integer_products", "FormIntegerProducts"),
     "fold-constants": ("vcc.passes.graph.fold_constants", "FoldConstantsPass"),
     "merge-branches": ("vcc.passes.graph.merge_branches", "MergeBranchesPass"),
     "lower-onnx": ("vcc.passes.graph.lower_onnx", "LowerOnnx"),

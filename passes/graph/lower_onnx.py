@@ -21,6 +21,7 @@ from xdsl.pattern_rewriter import PatternRewriter, RewritePattern
 from xdsl.utils.exceptions import VerifyException
 
 from vcc.dialects.graph.base import is_bool, is_float, is_int
+from vcc.dialects.graph.structure import REMARK
 from vcc.dialects.onnx import NodeOp, describe, is_static
 from vcc.dialects.weights import ConstantOp, numpy_dtype_of
 from vcc.passes.graph.lower import Lowering, Node, find_lowering
@@ -126,6 +127,8 @@ class LowerNode(RewritePattern):
         else:
             # Inserted first, so that only the results take over the names that the model gives.
             rewriter.insert(node.new_ops)
+            if (remark := op.attributes.get(REMARK)) is not None and node.new_ops:
+                node.new_ops[-1].attributes[REMARK] = remark
             rewriter.replace(op, [], outcome)
 
     def _call_host(self, op: NodeOp, reason: str, rewriter: PatternRewriter) -> None:
