@@ -42,6 +42,8 @@ class Composer:
         count = Counter(map(id, walk(kernel.body)))  # of an object that stands in two places nothing is known
         self.scopes = {id(s): scope for s, scope in scoped(kernel) if count[id(s)] == 1}
         self.slots = {b.name: b.slots for b in kernel.buffers}
+        self.dtypes = {b.name: b.dtype for b in kernel.buffers}
+        self.dtypes |= {p.name: p.dtype for p in kernel.params if isinstance(p, TensorParam)}
         self.modes = {p.name: p.mode for p in kernel.params if isinstance(p, TensorParam)}
         self.statements: list[Statement | None] = list(walk(kernel.body))
         self.at: list[Scope | None] = [self.scopes.get(id(s)) for s in self.statements]
@@ -79,7 +81,7 @@ class Composer:
     def vanish(self, place: int, copy: Instr, near: View, far: View) -> None:
         """Replaces every access to the buffer `near` by one to `far` and drops the copy, if that is safe."""
         others = [a for a in self.accesses(near.buffer) if a[0] != place]
-        if near.buffer not in self.slots or not others:
+        if near.buffer not in self.slots or not others or self.dtypes[near.buffer] != self.dtypes[far.buffer]:
             return
         if copy.op == "store":
             copy = walked_like(copy, others[0][1])

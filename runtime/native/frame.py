@@ -77,6 +77,9 @@ class Frame:
         """`width` elements along `lane`, or one in every lane; where `mask` is false `fill`, memory untouched."""
         lanes, where = self.lanes(view, width), self.pointer(view, index, moved)
         if width > 1 and (lane is None or view.strides[lane] == ZERO):
+            if lanes.narrow:  # a vector of halves is converted at once; that of one would wait for the one before
+                raw = self.e.op(f"load i16, ptr {where}, align 2")
+                return lanes.widened(self.e.splat(raw, "i16", width))
             one = lanes.alike(1)
             value = one.widened(self.e.op(f"load {one.stored}, ptr {where}, align {lanes.dtype.size}"))
             order = f"<{width} x i32> zeroinitializer"

@@ -21,6 +21,7 @@ from vcc.runtime.native.rows import RunningSum
 from vcc.runtime.native.scratch import STOP_WORD, STOPPED
 from vcc.runtime.native.selection import ordering
 from vcc.runtime.native.vector import Chain
+from vcc.runtime.native.widen import widened
 
 
 class Translator:
@@ -31,7 +32,7 @@ class Translator:
     """
 
     def __init__(self, kernel: Kernel, cpu: Cpu, in_place: Mapping[str, str] | None = None):
-        composer = Composer(kernel, in_place)
+        composer = Composer(widened(kernel), in_place)
         self.kernel, self.scopes = composer.run(), composer.scopes
         self.e = Emitter(cpu)
         self.f = Frame(self.kernel, self.e, in_place)
