@@ -191,7 +191,10 @@ class Tile:
 
     def quad_step(self, quads: Quads, depth: dict[int, Val], part: int) -> None:
         """Four k of bytes at once."""
-        words = [self.words(self.p.fast, self.cells[0, v] | depth, self.masks.read[v]) for v in range(self.vectors)]
+        if self.panel:
+            words = [self.panel.read(depth, v) for v in range(self.vectors)]
+        else:
+            words = [self.words(self.p.fast, self.cells[0, v] | depth, self.masks.read[v]) for v in range(self.vectors)]
         vectors = [quads.prepare(word, slow=False) for word in words]
         rows = {r: self.word(self.p.slow, self.cells[r, 0] | depth) for r in range(self.rows)}
         factors = {r: quads.prepare(word, slow=True) for r, word in rows.items()}

@@ -2,7 +2,8 @@
 
 A panel has for each k the block's vectors, in the accumulators' dtype. Rows that lie far apart, a multiple of 4 KiB at
 worst, cost more than the copy where enough rows of the other input use it. An input that is dense along K instead of
-the lanes (B transposed) has no vectors at all before it is turned, square by square, in registers.
+the lanes (B transposed) has no vectors at all before it is turned, square by square, in registers. Of bytes, a panel
+has words of four k: read as such where the input is dense along K, else put together of four rows.
 """
 
 from __future__ import annotations
@@ -52,14 +53,38 @@ class Panel:
     def over(self, dims: list[int], depth: dict[int, Val], place: dict[int, Val], masks: Masks) -> None:
         if not dims:
             for v, mask in enumerate(masks.read):
-                source = self.p.fast
-                value = self.p.f.read(source, self.p.cell(place, (0, v)) | depth, self.p.lane, self.lanes.width, mask)
-                self.write(depth, v, convert(self.p.f.lanes(source, self.lanes.width), self.lanes, value))
+                self.write(depth, v, self.vector(self.p.cell(place, (0, v)) | depth, mask))
         elif dims[0] != self.turned:
             with self.e.loop(0, self.p.sizes[dims[0]]) as k:
                 self.over(dims[1:], depth | {dims[0]: k}, place, masks)
         else:
             self.over_squares(depth, place, masks)
+
+    def vector(self, index: dict[int, Val], mask: str) -> str:
+        """A vector of the input, which is dense along the lanes."""
+        source, width, quad, total = self.p.fast, self.lanes.width, self.p.quad, ""
+        if quad is None:
+            value = self.p.f.read(source, index, self.p.lane, width, mask)
+            return convert(self.p.f.lanes(source, width), self.lanes, value)
+        for k in range(4):
+            row = self.p.f.read(source, index | {quad: k}, self.p.lane, width, mask)
+            wide = self.e.op(f"zext {self.p.f.lanes(source, width).type} {row} to {self.lanes.type}")
+            wide = self.lanes.two("shl", wide, self.lanes.constant(8 * k)) if k else wide
+            total = self.lanes.two("or", total, wide) if k else wide
+        return total
+
+    def along(self, index: dict[int, Val], mask: str) -> str:
+        """A vector of the input, which is dense along K, in that direction."""
+        source, width, kind = self.p.fast, self.lanes.width, self.lanes.type
+        if self.p.quad is None:
+            return convert(
+                self.p.f.lanes(source, width), self.lanes, self.p.f.read(source, index, self.turned, width, mask)
+            )
+        where = self.p.f.pointer(source, index)
+        if not mask:
+            return self.e.op(f"load {kind}, ptr {where}, align 1")
+        rest = ("i32 1", f"{self.lanes.mask} {mask}", f"{kind} poison")
+        return self.e.call(f"masked.load.{self.lanes.suffix}.p0", kind, f"ptr {where}", *rest)
 
     def over_squares(self, depth: dict[int, Val], place: dict[int, Val], masks: Masks) -> None:
         """Goes along the dimension in which the input is dense, a square at a time."""
@@ -77,7 +102,6 @@ class Panel:
     def square(self, depth: dict[int, Val], v: Val, place: dict[int, Val], left: Val, mask: str) -> None:
         """Turns as many rows of the input as a vector has lanes; rows from `left` on are not there."""
         p, width, rows = self.p, self.lanes.width, list[str]()
-        source = p.fast
         for row in range(width):
             at = row if isinstance(left, int) else self.e.scalar("min", row, self.e.add(left, -1))
             if isinstance(left, int) and row >= left:
@@ -85,8 +109,7 @@ class Panel:
                 continue
             index = p.cell(place, (0, v)) | depth
             index[p.lane or 0] = self.e.add(index[p.lane or 0], at)
-            value = p.f.read(source, index, self.turned, width, mask)
-            rows.append(convert(p.f.lanes(source, width), self.lanes, value))
+            rows.append(self.along(index, mask))
         for row, value in enumerate(turned(p.f, self.lanes.type, rows)):
             k = self.e.add(depth[self.turned or 0], row)
             self.write(depth | {self.turned or 0: k}, v, value)

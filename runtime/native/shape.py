@@ -56,11 +56,13 @@ class Shape:
     def __init__(self, frame: Frame, instr: Instr, around: Loop | None = None, fused: Fused | None = None):
         self.f, self.e, self.around, self.fused = frame, frame.e, around, fused
         self.instr, self.part = fused.product if fused else instr, None
-        self.quad = self.find_quad()
+        self.quad, whole = self.find_quad(), self.instr
+        if self.quad is None:
+            self.cut_quad()
         self.measure()
         choices = self.choices()
         if self.quad is not None and all(choice.lane is None for choice in choices):
-            self.quad = None
+            self.quad, self.instr = None, whole
             self.measure()
             choices = self.choices()
         self.cycles = self.adopt(min(choices, key=self.adopt))
@@ -124,6 +126,16 @@ class Shape:
         quads = [i for i, d in dims if d.role is Role.K and d.size == FOUR and all(v.strides[i] == ONE for v in inputs)]
         return quads[0] if quads else None
 
+    def cut_quad(self) -> None:
+        """Cuts K by four where one input of bytes is dense along it: the words of the other come from a panel."""
+        last = len(self.instr.domain) - 1
+        dim, inputs = self.instr.domain[last], [view(self.instr, role) for role in ("a", "b")]
+        size = dim.size.constant
+        if any(self.f.dtypes[v.buffer].size != 1 for v in inputs) or self.around is not None or dim.role is not Role.K:
+            return
+        if size and size % 4 == 0 and any(v.strides[last] == ONE for v in inputs):
+            self.instr, self.quad = cut(self.instr, last, 4), last + 1
+
     def is_fresh(self) -> bool:
         """Whether the product starts new sums."""
         return self.around is not None or self.instr.attrs.get("zero", ONE) == ONE
@@ -136,9 +148,12 @@ class Shape:
         for i in lanes:
             for fast, slow in (("b", "a"), ("a", "b")):
                 stride, other = (view(self.instr, role).strides[i] for role in (fast, slow))
-                turns = self.quad is None and stride != ZERO and self.can_turn(view(self.instr, fast))
-                if other == ZERO and (stride == dense or turns):
-                    found.append((stride == dense, self.instr.domain[i].max, fast, i))
+                ready = stride == dense and (self.quad is None or view(self.instr, fast).strides[self.quad] == ONE)
+                turns = stride != ZERO and self.can_turn(view(self.instr, fast))
+                if self.quad is not None:
+                    turns = self.can_gather(view(self.instr, fast), view(self.instr, slow), i)
+                if other == ZERO and (ready or turns):
+                    found.append((ready, self.instr.domain[i].max, fast, i))
         if self.fused and self.fused.limit:
             found = [f for f in found if f[-1] == self.fused.limit.weights[0][0]]
         choices = [Choice(*max(found, key=lambda f: f[:2])[2:])] if found else []
@@ -234,8 +249,10 @@ class Shape:
         return known if len(known) == len(self.depth) and self.around is None else None
 
     def turned_along(self, fast: View) -> int | None:
-        """The dimension of K along which an input is dense."""
-        return next((i for i in self.depth if fast.strides[i] == ONE), None)
+        """The dimension of K along which an input is dense, in words where bytes go four at a time."""
+        if self.quad is not None and fast.strides[self.quad] != ONE:
+            return None
+        return next((i for i in self.depth if fast.strides[i] == (ONE if self.quad is None else FOUR)), None)
 
     def users(self, fast: View) -> int:
         """How many rows use an input."""
@@ -246,10 +263,19 @@ class Shape:
         known = self.depth_sizes() is not None and self.turned_along(fast) is not None
         return known and self.users(fast) >= TURN_ROWS
 
+    def can_gather(self, fast: View, slow: View, lane: int) -> bool:
+        """Whether words of four k of the fast input can be made in a panel: turned, or of four rows of bytes."""
+        if self.quad is None or slow.strides[self.quad] != ONE or self.depth_sizes() is None:
+            return False
+        dense = fast.strides[lane] == ONE or self.turned_along(fast) is not None
+        return dense and fast.strides[lane] != ZERO and self.users(fast) >= TURN_ROWS
+
     def wants_panel(self) -> bool:
         """Whether the fast input had better be read from a panel."""
-        if self.lane is None or self.quad is not None or self.depth_sizes() is None:
+        if self.lane is None or self.depth_sizes() is None:
             return False
+        if self.quad is not None:
+            return self.fast.strides[self.lane] != FOUR or self.fast.strides[self.quad] != ONE
         if self.fast.strides[self.lane] != ONE:
             return True
         (depth, *others) = self.depth or [-1]

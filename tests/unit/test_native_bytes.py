@@ -60,6 +60,47 @@ def test_four_products_at_once_are_exact(a: str, b: str, cpu: str) -> None:
     np.testing.assert_array_equal(got, want)
 
 
+def computed(a: str, b: str, n: int, k: int, dense: bool) -> Kernel:
+    """Two products of 11 rows and `n` columns, none of them packed; b is dense along K or along the columns."""
+    strides = f"{n * k},0,{k},1" if dense else f"{n * k},0,1,{n}"
+    (found,) = parse_kernel_text(
+        f"""kernel k(x: gm {a}[{22 * k}] in, w: gm {b}[{2 * n * k}] in, y: gm i32[{22 * n}] out) {{
+        buf p: l0a {a}[{22 * k}] @0  buf q: l0b {b}[{2 * n * k}] @0  buf t: l0c i32[{22 * n}] @0
+        buf o: ub i32[{22 * n}] @0
+        load {{e:{22 * k}}} p(1), x(1)
+        load {{e:{2 * n * k}}} q(1), w(1)
+        mmad {{h:2, m:m 11, n:n {n}, k:k {k}}} t({11 * n},{n},1,0), p({11 * k},{k},0,1), q({strides})
+        drain {{e:{22 * n}}} o(1), t(1)
+        store {{e:{22 * n}}} y(1), o(1) }}"""
+    )
+    return found
+
+
+@pytest.mark.parametrize("a", ["u8", "i8"])
+@pytest.mark.parametrize("b", ["u8", "i8"])
+@pytest.mark.parametrize(("n", "k", "dense"), [(40, 24, True), (40, 24, False), (16, 80, True), (7, 64, False)])
+@pytest.mark.parametrize("cpu", CPUS)
+def test_inputs_that_are_not_packed_get_panels(a: str, b: str, n: int, k: int, dense: bool, cpu: str) -> None:
+    chosen = CPUS[cpu]
+    found = computed(a, b, n, k, dense)
+    if chosen is not None and not set(chosen.features.split(",")) <= {"", *host_cpu().features.split(",")}:
+        assert "define i32" in translate(found, chosen)
+        return
+    rng, arrays = np.random.default_rng(1), list[np.ndarray]()
+    for name, size in ((a, 22 * k), (b, 2 * n * k)):
+        limits = np.iinfo(BY_NAME[name].numpy)
+        arrays.append(rng.integers(limits.min, limits.max, size, endpoint=True).astype(BY_NAME[name].numpy))
+    want, got = np.zeros(22 * n, np.int32), np.zeros(22 * n, np.int32)
+    run_kernel(found, {"x": arrays[0], "w": arrays[1], "y": want})
+    compile_kernel(found, chosen).launch({"x": arrays[0], "w": arrays[1], "y": got})
+    np.testing.assert_array_equal(got, want)
+
+
+def test_panels_of_words_use_what_the_cpu_has() -> None:
+    for dense in (True, False):
+        assert "vpdpbusd.512" in translate(computed("u8", "i8", 40, 24, dense), CPUS["vnni"])
+
+
 def test_what_the_cpu_has_is_used() -> None:
     assert "vpdpbusd.512" in translate(kernel("u8", "i8"), CPUS["vnni"])
     assert "vpdpbusd.256" in translate(kernel("i8", "i8"), CPUS["short vnni"])
