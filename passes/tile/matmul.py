@@ -56,14 +56,20 @@ class MatmulTiling:
         self.packed = self.b.packable if len(tensor_type(anchor.b).get_shape()) == 2 else None
         self.panel = self._panel_width() if self.packed is not None else 0
         bytes_alone = all(dtype.size == 1 for dtype in self.dtypes)
-        #: How many k of a column are neighbours in a panel: CPUs multiply four bytes at once.
-        self.quad = 4 if self.panel and bytes_alone and self.k % 4 == 0 else 1
+        #: K is cut into tiles of a multiple of so many without a rest: CPUs multiply four bytes at once.
+        self.step = 4 if bytes_alone and self.k % 4 == 0 else 1
+        #: How many k of a column are neighbours in a panel.
+        self.quad = self.step if self.panel else 1
 
     def _panel_width(self) -> int:
         """Columns of a panel of constant weights: what the machine likes, shared out evenly; 0: those of a tile."""
         granule, most = self.lower.machine.fractal[1], self.lower.machine.panel
         panels = -(-self.n // most) if most else 1
         return -(-self.n // (panels * granule)) * granule if most else 0
+
+    def _divides(self, k: int) -> bool:
+        """Whether tiles of so many k leave no rest where that matters."""
+        return self.step == 1 or (self.k % k == 0 and k % self.step == 0)
 
     def choose(self) -> dict[str, int]:
         """The tile sizes m, n and k, and h entries of the last batch axis, which small matrices share a tile with."""
@@ -72,7 +78,7 @@ class MatmulTiling:
             "h": tile_candidates(self.batch[-1].extent, 1, 64) if self.batch else [1],
             "m": tile_candidates(self.m, fm),
             "n": tile_candidates(self.n, self.panel or fn),
-            "k": [k for k in tile_candidates(self.k, max(fk, self.quad)) if self.quad == 1 or self.k % k == 0],
+            "k": [k for k in tile_candidates(self.k, max(fk, self.step)) if self._divides(k)],
         }
         return choose_tile(
             self.lower.machine, candidates, self.footprint, self.cost, node=self.lower.node, what="a matrix product"
