@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from xdsl.dialects.builtin import IntegerAttr, IntegerType, TensorType, i32, i64
+from xdsl.dialects.builtin import FloatAttr, IntegerAttr, IntegerType, TensorType, i32, i64
 from xdsl.ir import Attribute
-from xdsl.irdl import irdl_op_definition, operand_def, opt_operand_def, prop_def, result_def, traits_def
+from xdsl.irdl import (
+    base,
+    irdl_op_definition,
+    operand_def,
+    opt_operand_def,
+    opt_prop_def,
+    prop_def,
+    result_def,
+    traits_def,
+)
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
@@ -101,7 +110,8 @@ class MatmulOp(GraphOp):
 class ConvOp(GraphOp):
     """`graph.conv %x, %w, %bias`: cross-correlation of [N, C, spatial...] with [M, C/group, kernel...].
 
-    `pads` are the zeros at the begin of each spatial axis, then those at the ends, as in ONNX.
+    `pads` are the zeros at the begin of each spatial axis, then those at the ends, as in ONNX. `border`, if given, is
+    what stands there instead of zero: a number of the input's dtype, such as a zero point.
     """
 
     name = "graph.conv"
@@ -112,6 +122,7 @@ class ConvOp(GraphOp):
     strides = prop_def(I64Array)
     dilations = prop_def(I64Array)
     group = prop_def(IntegerAttr.constr(type=i64))
+    border = opt_prop_def(base(FloatAttr) | base(IntegerAttr))
     result = result_def(AnyTensor)
     traits = traits_def(Pure())
     assembly_format = "$x `,` $w (`,` $bias^)? attr-dict `:` functional-type(operands, results)"
@@ -126,6 +137,7 @@ class ConvOp(GraphOp):
         strides: Sequence[int] | None = None,
         dilations: Sequence[int] | None = None,
         group: int = 1,
+        border: Attribute | None = None,
     ):
         kernel = tensor_of(w).get_shape()[2:]
         window = window_of(kernel, strides, pads, dilations)
@@ -136,6 +148,7 @@ class ConvOp(GraphOp):
                 "strides": i64s(window.strides),
                 "dilations": i64s(window.dilations),
                 "group": IntegerAttr(group, i64),
+                "border": border,
             },
             result_types=[
                 conv_type(tensor_of(x), tensor_of(w), None if bias is None else tensor_of(bias), window, group)
@@ -147,6 +160,14 @@ class ConvOp(GraphOp):
         """The kernel's size, strides, pads and dilations."""
         return Window(tensor_of(self.w).get_shape()[2:], ints(self.strides), ints(self.pads), ints(self.dilations))
 
+    @property
+    def fill(self) -> float:
+        """What stands around the input."""
+        return 0.0 if self.border is None else float(self.border.value.data)
+
     def inferred_type(self) -> Tensor:
         bias = None if self.bias is None else tensor_of(self.bias)
+        if self.border is not None:
+            element = tensor_of(self.x).element_type
+            require(self.border.type == element, f"conv: border {self.border} is not of dtype {element}")
         return conv_type(tensor_of(self.x), tensor_of(self.w), bias, self.window, self.group.value.data)

@@ -137,7 +137,7 @@ _RULES: dict[type[Operation], Rule] = {
     RmsNormOp: _rms_norm,
     AttentionOp: _attention,
     MatmulOp: _matmul,
-    ConvOp: lambda op, args: conv(op.window, op.group.value.data, *args),
+    ConvOp: lambda op, args: conv(op.window, op.group.value.data, op.fill, *args),
     PoolOp: lambda op, args: pool(op.fn.data, op.window, bool(op.count_include_pad), args[0]),
     TransposeOp: lambda op, args: args[0].transpose(ints(op.perm)),
     ReshapeOp: lambda op, args: args[0].reshape(shape_of(op.result)),

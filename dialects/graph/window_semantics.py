@@ -27,12 +27,12 @@ def windows(x: Array, window: Window, fill: float) -> Array:
     return view[(slice(None), slice(None), *steps, *taps)]
 
 
-def conv(window: Window, group: int, x: Array, w: Array, bias: Array | None = None) -> Array:
-    """Cross-correlation; 8-bit integers accumulate in int32."""
+def conv(window: Window, group: int, border: float, x: Array, w: Array, bias: Array | None = None) -> Array:
+    """Cross-correlation of x within a border; 8-bit integers accumulate in int32."""
     if x.dtype.kind in "iu":
         x, w = x.astype(np.int32), w.astype(np.int32)
     rank = len(window.kernel)
-    view = windows(x, window, 0)
+    view = windows(x, window, border)
     per_input, per_output = x.shape[1] // group, w.shape[0] // group
     if per_input == 1 and per_output == 1:
         spatial, kernel = "abc"[:rank], "ijk"[:rank]

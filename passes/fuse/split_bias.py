@@ -47,6 +47,6 @@ class _Split(RewritePattern):
             bias = graph.ReshapeOp(op.bias, [size if size > 0 else shape_of(op.bias)[0] for size in shape])
         conv = graph.ConvOp(
             op.x, op.w, pads=ints(op.pads), strides=ints(op.strides), dilations=ints(op.dilations),
-            group=op.group.value.data,
+            group=op.group.value.data, border=op.border,
         )  # fmt: skip
         rewriter.replace(op, [conv, bias, graph.BinaryOp("add", conv, bias)])

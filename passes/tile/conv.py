@@ -19,10 +19,11 @@ from vcc.dialects import graph
 from vcc.passes.tile.access import IterAxis, block_of, iteration_axes
 from vcc.passes.tile.builder import Tile, dim, row_major
 from vcc.passes.tile.chain import TileAxis, dtype_of, tensor_type
+from vcc.passes.tile.conv_quads import QUAD, Along, find_quads
 from vcc.passes.tile.conv_tiles import ConvTiles
 from vcc.passes.tile.epilogue import Epilogue
 from vcc.passes.tile.lowering import KernelLowering, Pack, tile_counts
-from vcc.passes.tile.window import WindowInput, channel_block
+from vcc.passes.tile.window import WindowInput
 from vcc.runtime.isa.dtypes import BY_NAME
 from vcc.runtime.isa.expr import ONE, ZERO, Poly
 from vcc.runtime.isa.kernel import Dim, Memory, Role, View
@@ -36,7 +37,8 @@ class ConvTiling:
 
     def __init__(self, lower: KernelLowering, anchor: graph.ConvOp):
         self.lower, self.anchor = lower, anchor
-        self.window = anchor.window
+        self.quads = find_quads(lower, anchor)
+        self.window = self.quads.window
         self.group = anchor.group.value.data
         weight, out = tensor_type(anchor.w).get_shape(), tensor_type(anchor.result)
         self.columns, depth = weight[0] // self.group, weight[1]
@@ -45,7 +47,9 @@ class ConvTiling:
         fits = block is not None and self.columns % block[1] == 0
         self.axes = iteration_axes(out, ["n", "o", *(f"o{s}" for s in spatial)])
         assert block is None or fits, "the layout of a grouped convolution's output fits its groups"
-        self.x = WindowInput(lower, anchor, anchor.x, self.window, channel_block(lower, anchor, anchor.x, depth), 0.0)
+        self.x = WindowInput(
+            lower, anchor, anchor.x, self.window, self.quads.block, anchor.fill, gathers=self.quads.gathers
+        )
         self.blocks = depth // self.x.block
         dtypes = dtype_of(anchor.x).name, dtype_of(anchor.w).name
         self.dtype = dtype_of(anchor.w)
@@ -55,6 +59,7 @@ class ConvTiling:
         self.tiles = ConvTiles(
             lower.machine, self.window, self.x, self.axes, self.epilogue, self.group, self.columns, self.blocks,
             block[1] if block is not None else 1, self.dtype, self.accumulator,
+            QUAD if self.quads.along is Along.ROW else 1,
         )  # fmt: skip
         self.taps = prod(self.window.kernel)
         self.kernel_names = self.tiles.kernel_names
@@ -122,17 +127,20 @@ class ConvTiling:
         return strides
 
     def _pack(self, width: int) -> Pack:
-        """Weights [M, C, kernel] as [group, panel, channel block, kernel, channel, column]."""
+        """Weights [M, C, kernel] as [group, panel, channel block, kernel, channel, column]; of bytes in fours."""
         block, blocks, taps, columns, group = self.x.block, self.blocks, self.taps, self.columns, self.group
-        panels = -(-columns // width)
+        panels, quad = -(-columns // width), 1 if self.quads.along is Along.NOTHING else QUAD
+        wider = self.window.kernel[-1] - self.anchor.window.kernel[-1]
 
         def apply(array: NDArray[Any]) -> NDArray[Any]:
+            array = np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, wider)])
             table = array.reshape(group, columns, blocks, block, taps)
             if panels * width != columns:
                 padding = np.zeros((group, panels * width - columns, blocks, block, taps), table.dtype)
                 table = np.concatenate([table, padding], axis=1)
             split = table.reshape(group, panels, width, blocks, block, taps)
-            return np.ascontiguousarray(split.transpose(0, 1, 3, 5, 4, 2)).reshape(-1)
+            panel = split.transpose(0, 1, 3, 5, 4, 2).reshape(-1, quad, width)
+            return np.ascontiguousarray(panel.swapaxes(1, 2)).reshape(-1)
 
         kernel = "x".join(map(str, self.window.kernel))
         note = f"conv weights in panels of {width}: [{group}, {panels}, {blocks}, {kernel}, {block}, {width}]"
@@ -224,13 +232,21 @@ class ConvTiling:
         inner.append(dim("ci", self.x.block, role=Role.K))
         count, rank = len(spatial), len(columns)
         steps = [t.axis.step if len(columns) == 2 else 1 for t in columns]
+        across, down = list(a.strides[count:]), list(w.strides[:-1])
+        if self.quads.along is not Along.NOTHING:
+            at = len(inner) - (1 if self.quads.along is Along.CHANNELS else 2)
+            four = [dim(inner[at].name, inner[at].max // QUAD, role=Role.K), dim("q", QUAD, role=Role.K)]
+            inner[at : at + 1], across[at : at + 1] = four, [across[at] * QUAD, across[at]]
+            down[at : at + 1], columns_apart = [down[at] * QUAD, 1], QUAD
+        else:
+            columns_apart = 1
         self.lower.builder.emit(
             "mmad",
             [*(t.dim(Role.M) for t in spatial), *(t.dim(Role.N) for t in columns), *inner],
             {
                 "dst": acc.view([*acc.strides[:count], *steps, *(ONE * 0 for _ in inner)]),
-                "a": a.view([*a.strides[:count], *(0 for _ in range(rank)), *a.strides[count:]]),
-                "b": w.view([*(0 for _ in range(count)), *steps, *w.strides[:-1]]),
+                "a": a.view([*a.strides[:count], *(0 for _ in range(rank)), *across]),
+                "b": w.view([*(0 for _ in range(count)), *(step * columns_apart for step in steps), *down]),
             },
             sources=self.lower.source(self.anchor),
             zero=first,

@@ -39,7 +39,7 @@ class ConvTiles:
     """A convolution as the search sees it.
 
     `axes` are the loops over the output, `columns` the output channels of one of `group` groups, `blocks` its channel
-    blocks of the input, `out_block` the granule of output channels.
+    blocks of the input, `out_block` the granule of output channels, `row_granule` that of a window's part along a row.
     """
 
     machine: Machine
@@ -53,6 +53,7 @@ class ConvTiles:
     out_block: int
     dtype: DType
     accumulator: DType
+    row_granule: int = 1
 
     @property
     def spatial(self) -> list[IterAxis]:
@@ -83,6 +84,8 @@ class ConvTiles:
         for name, size in zip(self.kernel_names, self.window.kernel, strict=True):
             # A part of a large window at a time; of a small one that would only multiply the steps.
             candidates[name] = divisors(size) if taps * self.x.block > 32 else [size]
+        last = self.kernel_names[-1]
+        candidates[last] = [part for part in candidates[last] if part % self.row_granule == 0]
         panels = {-(-self.columns // width) for width in candidates["o"]}
         candidates["p"] = sorted({0, *panels, *(1 << n for n in range(max(panels).bit_length()))})
         return choose_tile(self.machine, candidates, self.footprint, self.cost, node=node, what="a convolution")

@@ -31,16 +31,18 @@ from vcc.runtime.machine.model import Machine
 class WindowInput:
     """The input of a window operation whose value is `value` and whose channels come in blocks of `block`.
 
+    `gathers` says that channels which lie apart in memory are to be neighbours on chip.
     Raises `VccError` E0107 if elementwise operations make it that cannot make the border of `fill` around it.
     """
 
     def __init__(
-        self, lower: KernelLowering, anchor: Operation, value: SSAValue, window: Window, block: int, fill: float
-    ):
+        self, lower: KernelLowering, anchor: Operation, value: SSAValue, window: Window, block: int, fill: float, *,
+        gathers: bool = False,
+    ):  # fmt: skip
         self.lower, self.value, self.window, self.block = lower, value, window, block
         self.shape = tensor_type(value).get_shape()
         self.rank = len(window.kernel)
-        self.fill, self.border = fill, False
+        self.fill, self.border, self.gathers = fill, False, gathers
         self.dtype = dtype_of(value)
         self.block_axis = IterAxis("c", 1, block, self.shape[1] // block)
         self.inner_axis = IterAxis("ci", 1, 1, block)
@@ -94,7 +96,7 @@ class WindowInput:
     def is_copied(self, axes: Sequence[IterAxis], sizes: Mapping[str, Any]) -> Any:
         """Whether tiles of the spatial `axes` of these sizes (arrays by axis name) need more than a view of the input:
         they reach outside it, or the input has to be computed."""
-        if self.made.computes:
+        if self.made.computes or self.gathers:
             return True
         valid = [self.access.valid[2 + i] or (0, self.shape[2 + i]) for i in range(len(axes))]
         inside = [self._inside(i, axis.extent, sizes[axis.name], valid[i]) for i, axis in enumerate(axes)]
@@ -123,7 +125,8 @@ class WindowInput:
         base = base + block * self._stride(self.block_axis)
         self.lower.builder.emit(
             "load",
-            [dim("c", blocks, most), *dims, dim("ci", self.block)],
+            # With an interval, though all is inside, the load is a copy to every engine: neighbours on chip.
+            [dim("c", blocks, most), *dims, dim("ci", self.block, valid=(0, self.block) if self.gathers else None)],
             {
                 "dst": buffer.view(),
                 "src": View(

@@ -159,7 +159,7 @@ def tile_pool(lower: KernelLowering) -> None:
 def tile_depthwise(lower: KernelLowering) -> None:
     """Tile a kernel whose anchor is a `graph.conv` with one input and one output channel per group."""
     anchor = next(op for op in lower.ops if isinstance(op, graph.ConvOp))
-    tiling = WindowedTiling(lower, anchor, anchor.x, anchor.window, 0.0)
+    tiling = WindowedTiling(lower, anchor, anchor.x, anchor.window, anchor.fill)
     epilogue = tiling.epilogue()
     taps = prod(anchor.window.kernel)
     sizes = tiling.choose(epilogue, "a depthwise convolution", taps)

@@ -24,6 +24,8 @@ def convert(source: Lanes, target: Lanes, value: str) -> str:
         return boolean(target, truth(source, value))
     if source.dtype.is_float and target.dtype.is_float:
         return _float(source, target, value)
+    if source.dtype.is_float and target.bits < 32:
+        return _small_integer(source, target, value)
     if source.dtype.is_float:
         fn = "fptosi" if target.dtype.kind == "i" else "fptoui"
         return e.call(f"{fn}.sat.{target.suffix}.{source.suffix}", target.type, f"{source.type} {value}")
@@ -32,6 +34,20 @@ def convert(source: Lanes, target: Lanes, value: str) -> str:
         return target.rounded(source.cast("sitofp" if signed else "uitofp", value, source.type, target.type))
     wider = target.bits > source.bits
     return source.cast(("sext" if signed else "zext") if wider else "trunc", value, source.type, target.type)
+
+
+def _small_integer(source: Lanes, target: Lanes, value: str) -> str:
+    """Clips while it is a float: a NaN becomes the other operand of a minimum or maximum, which is one instruction."""
+    low, high = (source.constant(float(bound)) for bound in (target.lowest(), target.highest()))
+    clipped = source.select(source.two("fcmp ogt", value, low), value, low)
+    clipped = source.select(source.two("fcmp olt", clipped, high), clipped, high)
+    whole = f"<{source.width} x i32>"
+    number = source.cast("fptosi", clipped, source.type, whole)
+    if target.lowest() != 0:
+        number = source.e.op(
+            f"select {source.mask} {source.two('fcmp ord', value, value)}, {whole} {number}, {whole} zeroinitializer"
+        )
+    return source.cast("trunc", number, whole, target.type)
 
 
 def _float(source: Lanes, target: Lanes, value: str) -> str:

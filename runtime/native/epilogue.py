@@ -1,4 +1,5 @@
-"""What becomes of a product's sums while they are in registers: the `drain` that follows it, over the same elements.
+"""What becomes of a product's sums while they are in registers: the `drain` that follows it, over the same elements,
+and what follows that (tail.py).
 
 Both walk the accumulators, but not always by the same dimensions: a product may have all columns as one dimension
 where the drain stores blocks of 16 channels, or panels of 64 where the drain has 1000 columns. `fuse` cuts the
@@ -15,6 +16,7 @@ from vcc.runtime.isa.kernel import Instr, Role, View
 from vcc.runtime.native.emit import Val
 from vcc.runtime.native.frame import Frame
 from vcc.runtime.native.iteration import recut
+from vcc.runtime.native.tail import Tail
 
 
 @dataclass(frozen=True)
@@ -27,17 +29,19 @@ class Limit:
 
 @dataclass(frozen=True)
 class Fused:
-    """A product and its drain, cut alike: `order` gives for each dimension of the product that of the drain."""
+    """A product, and its drain and what follows that, cut alike: `order` gives for each dimension of the product that
+    of the others."""
 
     product: Instr
-    drain: Instr
+    tail: Tail
     order: dict[int, int]
     limit: Limit | None = None
 
     def lanes(self) -> list[int]:
-        """The product's dimensions along which the drain reads and writes vectors."""
-        strides = {i: [(r, v.strides[j]) for r, v in self.drain.views() if r != "src"] for i, j in self.order.items()}
-        return [i for i, found in strides.items() if all(s == ONE or (s == ZERO and r != "dst") for r, s in found)]
+        """The product's dimensions along which vectors are read and written after it."""
+        views = list(self.tail.memory())
+        strides = {i: [(written, v.strides[j]) for v, written in views] for i, j in self.order.items()}
+        return [i for i, found in strides.items() if all(s == ONE or (s == ZERO and not w) for w, s in found)]
 
 
 def view(instr: Instr, role: str) -> View:
@@ -52,8 +56,9 @@ def free_dims(product: Instr) -> list[int]:
     return [i for i, dim in enumerate(product.domain) if dim.role is not Role.K and dim.size != ONE]
 
 
-def fuse(product: Instr, drain: Instr) -> Fused | None:
+def fuse(product: Instr, tail: Tail) -> Fused | None:
     """The two cut alike, if the drain takes just the product's sums and each from where it lies."""
+    drain = tail.drain
     sums, src = view(product, "dst"), view(drain, "src")
     if (sums.buffer, sums.base, sums.slot) != (src.buffer, src.base, src.slot):
         return None
@@ -77,19 +82,20 @@ def fuse(product: Instr, drain: Instr) -> Fused | None:
             order, todo = {_moved(p, i): d for p, d in order.items()}, [_moved(p, i) for p in todo]
             todo.append(i)
         elif mine and theirs and theirs % mine == 0:
-            drain = cut(drain, j, mine)
-            order = {p: _moved(d, j) for p, d in order.items()}
+            tail = tail.each(lambda instr, j=j, inner=mine: cut(instr, j, inner))
+            drain, order = tail.drain, {p: _moved(d, j) for p, d in order.items()}
         elif mine and limit is None:
-            limited = _limit(product, drain, i, j)
+            limited = _limit(product, tail, i, j)
             if limited is None:
                 return None
-            drain, limit = limited
+            tail, limit = limited
+            drain = tail.drain
             order = {p: _moved(d, j) for p, d in order.items()}
         else:
             return None
     if any(dim.size != ONE for j, dim in enumerate(drain.domain) if j not in order.values()):
         return None
-    return Fused(product, drain, order, limit)
+    return Fused(product, tail, order, limit)
 
 
 def cut(instr: Instr, at: int, inner: int) -> Instr:
@@ -105,12 +111,12 @@ def _moved(dim: int, at: int) -> int:
     return dim + (dim >= at)
 
 
-def _limit(product: Instr, drain: Instr, i: int, j: int) -> tuple[Instr, Limit] | None:
-    """The drain over whole panels, of which only what it had counts: its dimension `j` becomes panels and columns.
+def _limit(product: Instr, tail: Tail, i: int, j: int) -> tuple[Tail, Limit] | None:
+    """The tail over whole panels, of which only what it had counts: its dimension `j` becomes panels and columns.
 
     The product's dimension `i` is the columns of a panel, another one the panels, unless there is only one.
     """
-    size = product.domain[i].size
+    size, drain = product.domain[i].size, tail.drain
     pitch = view(product, "dst").strides[i] * size
     panels = [p for p in free_dims(product) if view(product, "dst").strides[p] == pitch]
     count = product.domain[panels[0]].size if panels else ONE
@@ -120,7 +126,8 @@ def _limit(product: Instr, drain: Instr, i: int, j: int) -> tuple[Instr, Limit] 
     whole = replace(drain.domain[j], size=Poly.of(most * columns), max=most * columns)
     domain = (*drain.domain[:j], whole, *drain.domain[j + 1 :])
     weights = ((i, 1), *((p, columns) for p in panels[:1]))
-    return cut(replace(drain, domain=domain, tap=None), j, columns), Limit(drain.domain[j].size, weights)
+    wider = tail.each(lambda instr: cut(replace(instr, domain=domain, tap=None), j, columns))
+    return wider, Limit(drain.domain[j].size, weights)
 
 
 class Result:
@@ -134,14 +141,20 @@ class Result:
         if self.fused is None:
             self.f.write(self.dst, at, width, value, mask)
             return
-        drain, order = self.fused.drain, self.fused.order
+        tail, order = self.fused.tail, self.fused.order
         place = {order[i]: index for i, index in at.items() if i in order}
         lane = order[self.lane] if self.lane is not None else None
-        inputs = {"src": value}
-        for role, operand in drain.operands.items():
-            if isinstance(operand, View) and role not in ("dst", "src"):
-                inputs[role] = self.f.read(operand, place, lane, width, mask)
-            elif not isinstance(operand, View):
-                inputs[role] = self.f.operand(drain, operand, width)
-        value = self.f.compute(drain, inputs, width)
-        self.f.write(view(drain, "dst"), place, width, value, mask)
+        values = {view(tail.drain, "src"): value}
+        for instr in (tail.drain, *tail.instrs):
+            inputs = dict[str, str]()
+            for role, operand in instr.operands.items():
+                if not isinstance(operand, View):
+                    inputs[role] = self.f.operand(instr, operand, width)
+                elif role != "dst":
+                    if operand not in values:
+                        values[operand] = self.f.read(operand, place, lane, width, mask)
+                    inputs[role] = values[operand]
+            dst = view(instr, "dst")
+            values[dst] = self.f.compute(instr, inputs, width, mask)
+            if dst.buffer not in tail.dead:
+                self.f.write(dst, place, width, values[dst], mask)

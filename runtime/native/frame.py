@@ -29,6 +29,7 @@ class Frame:
     def __init__(self, kernel: Kernel, emitter: Emitter, in_place: Mapping[str, str] | None = None):
         self.e, self.cpu, self.in_place = emitter, emitter.cpu, in_place or {}
         self.env: dict[str, Val] = {}
+        self.single: dict[str, int] = {}  # masks of one lane, known when code is made, and that lane
         self.panel_bytes = 0  # of the largest panel of a product, see panels.py
         self.buffers = {b.name: b for b in kernel.buffers}
         tensors = [p for p in kernel.params if isinstance(p, TensorParam)]
@@ -95,6 +96,12 @@ class Frame:
         """Stores `width` neighbours, those only where `mask` is true if given."""
         lanes, where = self.lanes(view, width), self.pointer(view, index, moved)
         raw = lanes.narrowed(value)
+        if mask in self.single:  # LLVM 22 stores 32 bits where such a lane is a number of 32 bits cut to 8
+            element = lanes.stored[lanes.stored.index("x ") + 2 : -1]
+            one = self.e.op(f"extractelement {lanes.stored} {raw}, i64 {self.single[mask]}")
+            where = self.e.element(where, self.single[mask], lanes.dtype.size)
+            self.e.do(f"store {element} {one}, ptr {where}, align {lanes.dtype.size}")
+            return
         if not mask:
             self.e.do(f"store {lanes.stored} {raw}, ptr {where}, align {lanes.dtype.size}")
             return
@@ -110,7 +117,10 @@ class Frame:
             cut = e.scalar("max", 0, e.scalar("min", bound, width))
             narrow = cut if isinstance(cut, int) else e.op(f"trunc i64 {cut} to i32")
             parts.append(e.op(f"icmp {test} {kind} {numbers}, {e.splat(narrow, 'i32', width)}"))
-        return e.op(f"and <{width} x i1> {', '.join(parts)}")
+        mask = e.op(f"and <{width} x i1> {', '.join(parts)}")
+        if isinstance(low, int) and isinstance(high, int) and min(high, width) - max(low, 0) == 1:
+            self.single[mask] = max(low, 0)
+        return mask
 
     def operand(self, instr: Instr, operand: Operand, width: int) -> str:
         """An immediate or a scalar expression in every lane, in the dtype that operands share."""

@@ -97,7 +97,8 @@ class Shape:
         Blocks of 8 channels fill but half of a vector of 16.
         """
         sums = prod(self.instr.domain[i].max for i in free_dims(self.instr))
-        return self.cycles <= apart.cycles + sums / apart.lanes.width * DRAIN
+        passes = 2 if self.fused and self.fused.tail.instrs else 1
+        return self.cycles <= apart.cycles + sums / apart.lanes.width * DRAIN * passes
 
     def measure(self) -> None:
         """Notes the sizes of the domain."""
@@ -161,13 +162,16 @@ class Shape:
 
     def turned_choices(self) -> list[Choice]:
         """Where the drain has vectors along rows of the input that is read in vectors."""
-        if self.fused is None or self.fused.limit or self.quad is not None or self.f.dtypes[self.dst.buffer].size != 4:
+        if self.fused is None or self.fused.limit or self.f.dtypes[self.dst.buffer].size != 4:
             return []
+        dense = ONE if self.quad is None else FOUR
         written, found = self.fused.lanes(), list[Choice]()
         for i in set(free_dims(self.instr)) - set(written):
             for fast, slow in (("b", "a"), ("a", "b")):
                 ours, theirs = view(self.instr, fast).strides, view(self.instr, slow).strides
-                if (ours[i], theirs[i], self.dst.strides[i]) == (ONE, ZERO, ONE) and self.instr.domain[i].size.constant:
+                if (ours[i], theirs[i], self.dst.strides[i]) == (dense, ZERO, ONE) and self.instr.domain[
+                    i
+                ].size.constant:
                     found += [Choice(fast, i, row) for row in written if ours[row] == ZERO]
         return found
 
@@ -225,8 +229,8 @@ class Shape:
             return False
         if self.fused is None or dim is None:
             return self.is_fresh()
-        drain, at = self.fused.drain, self.fused.order[dim]
-        return all(v.strides[at] == ZERO for r, v in drain.views() if r not in ("dst", "src"))
+        at = self.fused.order[dim]
+        return all(v.strides[at] == ZERO for v, written in self.fused.tail.memory() if not written)
 
     def take_parts(self) -> None:
         """Cuts K where a block of columns would not stay in the second cache from one block of rows to the next."""

@@ -20,6 +20,7 @@ from vcc.runtime.native.reduction import accumulation, unrolled
 from vcc.runtime.native.rows import RunningSum
 from vcc.runtime.native.scratch import STOP_WORD, STOPPED
 from vcc.runtime.native.selection import ordering
+from vcc.runtime.native.tail import Tail, tail_of
 from vcc.runtime.native.vector import Chain
 from vcc.runtime.native.widen import widened
 
@@ -137,12 +138,14 @@ class Translator:
         fresh = around is not None or instr.attrs.get("zero", ONE) == ONE
         alone = self.f.reads[view(instr, "dst").buffer] == 1 + adds(instr)  # of the product itself, which may add
         if isinstance(drain, Instr) and drain.op == "drain" and drain.when is None and fresh and alone:
-            fused = fuse(instr, drain)
-            whole = Product(self.f, instr, around, fused) if fused else None
-            if whole and (whole.is_dense() or not product.is_dense()) and whole.pays(product):
-                following.pop(0)
-                self.guarded([instr, drain], whole.emit)
-                return
+            tail = tail_of(self.f, instr, drain, following[1:])
+            for taken in [tail, Tail(drain)] if tail.instrs else [Tail(drain)]:
+                fused = fuse(instr, taken)
+                whole = Product(self.f, instr, around, fused) if fused else None
+                if whole and (whole.is_dense() or not product.is_dense()) and whole.pays(product):
+                    del following[: 1 + len(taken.taken)]
+                    self.guarded([instr, drain, *taken.taken], whole.emit)
+                    return
         self.guarded([instr], product.emit)
 
     def loop(self, loop: Loop, following: list[Statement]) -> None:

@@ -93,7 +93,7 @@ class Chain:
             return None
         body, fine = self.body.recut(cuts[0]), recut(instr, cuts[1])
         folds = {Body((i,)).inner for i in (*body.main, fine) if i.op in REDUCTIONS}
-        clash = len(folds) > 1 or any(_conflict(self.f, earlier, fine) for earlier in body.main)
+        clash = len(folds) > 1 or any(conflict(self.f, earlier, fine) for earlier in body.main)
         return None if clash else Body((*body.main, fine))
 
     def behind(self, instr: Instr) -> Body | None:
@@ -114,7 +114,7 @@ class Chain:
         views = {role: widened(view, kept, len(body.main[0].domain)) for role, view in fine.views()}
         domain = next(i for i in body.main if i.op in REDUCTIONS).domain
         fine = replace(fine, domain=domain, operands={**fine.operands, **views}, tap=None)
-        clash = any(_conflict(self.f, earlier, fine, complete=True) for earlier in body.every)
+        clash = any(conflict(self.f, earlier, fine, complete=True) for earlier in body.every)
         return None if clash else Body(body.main, (*body.after, fine))
 
     def choose(self, body: Body) -> LanePlan:
@@ -180,7 +180,7 @@ def _elements(body: Body) -> int:
     return _count(body.main[0])
 
 
-def _conflict(frame: Frame, earlier: Instr, later: Instr, complete: bool = False) -> bool:
+def conflict(frame: Frame, earlier: Instr, later: Instr, complete: bool = False) -> bool:
     """Whether the later instruction may meet elements of the earlier one that are not of the same place in the domain.
 
     `complete` says that the earlier one's reduction is complete when the later one runs.

@@ -79,6 +79,31 @@ CONVOLUTIONS = [
 ]  # fmt: skip
 
 
+def quantised(name: str, x: Array, w: Array, *, zx: int = 120, **attributes: Any) -> Case:
+    """A QLinearConv, and another of 1 x 1 on its result, so that blocks of channels can lie between them."""
+    outputs = len(w)
+    first = node("QLinearConv", "x sx zx w sw zw sy zy b", "t", **attributes)
+    second = helper.make_node("QLinearConv", ["t", "sy", "zy", "v", "sw", "zw", "sx", "zx"], ["y"], name="second")
+    constants = {
+        "sx": scale(0.02), "zx": zero(zx, x.dtype), "w": w, "sw": scale(0.01), "zw": zero(0, np.int8),
+        "sy": scale(0.3), "zy": zero(zx // 2, x.dtype), "b": numbers(np.int16, outputs).astype(np.int32),
+        "v": numbers(np.int8, 9, outputs, 1, 1),
+    }  # fmt: skip
+    return Case(name, [first, second], {"x": x}, constants)
+
+
+CONVOLUTIONS += [
+    quantised("of-12-channels", numbers(np.uint8, 1, 12, 9, 7), numbers(np.int8, 24, 12, 3, 3), pads=PADS),
+    quantised("signed", numbers(np.int8, 2, 8, 7, 7), numbers(np.int8, 16, 8, 3, 3), zx=-5, pads=PADS),
+    quantised("of-rows", numbers(np.uint8, 1, 3, 17, 18), numbers(np.int8, 16, 3, 7, 7), pads=[3] * 4, strides=[2, 2]),
+    quantised("of-rows-without-border", numbers(np.uint8, 1, 3, 9, 9), numbers(np.int8, 8, 3, 3, 2)),
+    quantised("of-dilated-rows", numbers(np.uint8, 1, 3, 9, 9), numbers(np.int8, 8, 3, 3, 3), dilations=[1, 2]),
+    quantised("of-6-channels", numbers(np.uint8, 1, 6, 5, 5), numbers(np.int8, 10, 6, 1, 1)),
+    quantised("groups", numbers(np.uint8, 1, 16, 8, 8), numbers(np.int8, 32, 8, 3, 3), group=2, pads=PADS),
+    quantised("depthwise-then-1x1", numbers(np.uint8, 1, 16, 9, 9), numbers(np.int8, 16, 1, 3, 3), group=16, pads=PADS),
+]
+
+
 def dynamic(name: str, x: Array) -> Case:
     """A DynamicQuantizeLinear."""
     quantise = helper.make_node("DynamicQuantizeLinear", ["x"], ["y", "s", "z"], name="quantise")

@@ -46,8 +46,12 @@ class RuleOp:
         return self.type.name, self.fn
 
     def describes(self, op: Operation) -> bool:
-        """Whether an operation is of this kind."""
-        return type(op) is self.type and (not self.fn or cast("Any", op.properties["fn"]).data == self.fn)
+        """Whether an operation is of this kind; rules know of no convolution inside a border other than of zeros."""
+        return (
+            type(op) is self.type
+            and "border" not in op.properties
+            and (not self.fn or cast("Any", op.properties["fn"]).data == self.fn)
+        )
 
     @property
     def commutative(self) -> bool:

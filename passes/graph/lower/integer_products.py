@@ -132,11 +132,15 @@ def convolution_sums(node: Node, x: Quantised, w: Quantised, bias: SSAValue | No
     """A convolution of x - zx with w - zw in i32; zx is a number, zw a number or one per output channel."""
     weights, group = shape_of(w.value), node.int("group", 1)
     window = resolved_window(node, weights[2:])
-    value, pads = x.value, window.pads
+    value, pads, border = x.value, window.pads, 0
     if x.zero is not None and any(pads):
-        value, pads = _padded(node, value, x.zero, pads), [0] * len(pads)
+        point = constant_array(x.zero, node.ctx)
+        if point is None:
+            value, pads = _padded(node, value, x.zero, pads), [0] * len(pads)
+        else:
+            border = int(point.reshape(-1)[0])
     settings = {"pads": pads, "strides": window.strides, "dilations": window.dilations, "group": group}
-    total = _correlation(node, value, w.value, bias, settings)
+    total = _correlation(node, value, w.value, bias, border, settings)
     rank = len(weights)
     if x.zero is not None:
         per_filter = node.reshape(_sums(node, w.value, range(1, rank)), (weights[0], *(1,) * (rank - 2)))
@@ -146,7 +150,7 @@ def convolution_sums(node: Node, x: Quantised, w: Quantised, bias: SSAValue | No
         zero = _wide(node, w.zero)
         zw = node.reshape(zero, () if prod(shape_of(zero)) == 1 else (weights[0], *(1,) * (rank - 2)))
         dtype = numpy_dtype_of(tensor_of(w.value).element_type)
-        sums = _correlation(node, value, node.array(np.ones(weights, dtype)), None, settings)
+        sums = _correlation(node, value, node.array(np.ones(weights, dtype)), None, border, settings)
         if x.zero is not None:
             zx = _wide(node, node.reshape(x.zero, ()))
             sums = node.binary("sub", sums, node.binary("mul", zx, node.scalar(prod(weights[1:]), sums)))
@@ -154,14 +158,17 @@ def convolution_sums(node: Node, x: Quantised, w: Quantised, bias: SSAValue | No
     return total
 
 
-def _correlation(node: Node, x: SSAValue, w: SSAValue, bias: SSAValue | None, settings: Mapping[str, Any]) -> SSAValue:
+def _correlation(
+    node: Node, x: SSAValue, w: SSAValue, bias: SSAValue | None, border: int, settings: Mapping[str, Any]
+) -> SSAValue:
     """A convolution of bytes in i32; filters of one channel, which vectors compute, in f32, which is exact so far."""
-    weights = shape_of(w)
+    weights, of_bytes = shape_of(w), attribute_of(border, tensor_of(x).element_type)
     if weights[1] > 1 or prod(weights) // weights[0] > _EXACT_IN_F32:
-        return node.emit(graph.ConvOp(x, w, bias, **settings))
+        return node.emit(graph.ConvOp(x, w, bias, border=of_bytes if border else None, **settings))
     array = constant_array(w, node.ctx)
     filters = node.cast(w, f32) if array is None else node.array(array.astype(np.float32))
-    total = node.cast(node.emit(graph.ConvOp(node.cast(x, f32), filters, None, **settings)), i32)
+    of_floats = attribute_of(border, f32) if border else None
+    total = node.cast(node.emit(graph.ConvOp(node.cast(x, f32), filters, None, border=of_floats, **settings)), i32)
     return (
         total
         if bias is None
@@ -170,14 +177,10 @@ def _correlation(node: Node, x: SSAValue, w: SSAValue, bias: SSAValue | None, se
 
 
 def _padded(node: Node, value: SSAValue, zero: SSAValue, pads: Sequence[int]) -> SSAValue:
-    """A border of zero points around the spatial axes; one that is not constant is selected where a mask says so."""
+    """A border of zero points that are not constant around the spatial axes, selected where a mask says so."""
     half, shape = len(pads) // 2, shape_of(value)
     low, high = [0, 0, *pads[:half]], [0, 0, *pads[half:]]
-    array, element = constant_array(zero, node.ctx), tensor_of(value).element_type
-    number = 0 if array is None else int(array.reshape(-1)[0])
-    padded = node.emit(graph.PadOp(value, low, high, attribute_of(number, element)))
-    if array is not None:
-        return padded
+    padded = node.emit(graph.PadOp(value, low, high, attribute_of(0, tensor_of(value).element_type)))
     inside = np.pad(np.ones((1, 1, *shape[2:]), np.bool_), list(zip(low, high, strict=True)))
     return node.select(node.array(inside), padded, node.reshape(zero, ()))
 

@@ -154,7 +154,7 @@ class ExpandIntoElementwise(RewritePattern):
 
 
 class PadIntoConv(RewritePattern):
-    """conv(pad(x, zeros on spatial axes)) -> conv(x) with larger pads, when nothing else uses the padded tensor."""
+    """conv(pad(x, the border on spatial axes)) -> conv(x) with larger pads, if nothing else uses the padded tensor."""
 
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: ConvOp, rewriter: PatternRewriter) -> None:
@@ -162,7 +162,7 @@ class PadIntoConv(RewritePattern):
         if not isinstance(pad, PadOp) or not pad.result.has_one_use():
             return
         low, high = ints(pad.low), ints(pad.high)
-        if any((*low[:2], *high[:2])) or not unencoded(pad, op) or not is_zero(pad):
+        if any((*low[:2], *high[:2])) or not unencoded(pad, op) or pad.value.value.data != op.fill:
             return
         pads = [a + b for a, b in zip(ints(op.pads), (*low[2:], *high[2:]), strict=True)]
         new = ConvOp(
@@ -173,6 +173,7 @@ class PadIntoConv(RewritePattern):
             strides=ints(op.strides),
             dilations=ints(op.dilations),
             group=op.group.value.data,
+            border=op.border,
         )
         rewriter.replace(op, new)
         rewriter.erase(pad)
