@@ -13,6 +13,8 @@ from math import prod
 from vcc.runtime.isa.expr import ONE
 from vcc.runtime.native.convert import convert
 from vcc.runtime.native.emit import Val
+from vcc.runtime.native.lane_plan import LanePlan
+from vcc.runtime.native.lane_views import LaneViews
 from vcc.runtime.native.microkernel import Masks
 from vcc.runtime.native.shape import Shape
 from vcc.runtime.native.turned import turned
@@ -23,7 +25,9 @@ class Panel:
 
     def __init__(self, product: Shape, vectors: int):
         self.p, self.e, self.lanes, self.vectors = product, product.e, product.lanes, vectors
-        self.turned = product.turned_along(product.fast) if product.fast.strides[product.lane or 0] != ONE else None
+        dense, self.pace = product.fast.strides[product.lane or 0] == ONE, product.pace()
+        self.turned = product.turned_along(product.fast) if not dense and not self.pace else None
+        self.views = LaneViews(product.f, LanePlan(product.lane, self.lanes.width, 0.0))
         sizes = product.depth_sizes() or []
         if self.turned is not None:  # whole squares are written
             at = product.depth.index(self.turned)
@@ -53,6 +57,7 @@ class Panel:
     def over(self, dims: list[int], depth: dict[int, Val], place: dict[int, Val], masks: Masks) -> None:
         if not dims:
             for v, mask in enumerate(masks.read):
+                self.views.left = left if isinstance(left := masks.left[v], int) else self.lanes.width
                 self.write(depth, v, self.vector(self.p.cell(place, (0, v)) | depth, mask))
         elif dims[0] != self.turned:
             with self.e.loop(0, self.p.sizes[dims[0]]) as k:
@@ -61,10 +66,11 @@ class Panel:
             self.over_squares(depth, place, masks)
 
     def vector(self, index: dict[int, Val], mask: str) -> str:
-        """A vector of the input, which is dense along the lanes."""
+        """A vector of the input, which is dense along the lanes, or of every second to fourth element of it."""
         source, width, quad, total = self.p.fast, self.lanes.width, self.p.quad, ""
         if quad is None:
-            value = self.p.f.read(source, index, self.p.lane, width, mask)
+            near = not self.pace
+            value = self.p.f.read(source, index, self.p.lane, width, mask) if near else self.picked(index)
             return convert(self.p.f.lanes(source, width), self.lanes, value)
         for k in range(4):
             row = self.p.f.read(source, index | {quad: k}, self.p.lane, width, mask)
@@ -72,6 +78,10 @@ class Panel:
             wide = self.lanes.two("shl", wide, self.lanes.constant(8 * k)) if k else wide
             total = self.lanes.two("or", total, wide) if k else wide
         return total
+
+    def picked(self, index: dict[int, Val]) -> str:
+        """A vector of elements that lie a few apart."""
+        return self.views.picked(self.p.fast, index, self.pace)
 
     def along(self, index: dict[int, Val], mask: str) -> str:
         """A vector of the input, which is dense along K, in that direction."""

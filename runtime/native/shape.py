@@ -18,6 +18,7 @@ from vcc.runtime.isa.kernel import Instr, Loop, Role, View
 from vcc.runtime.native.emit import Val
 from vcc.runtime.native.epilogue import Fused, cut, free_dims, view
 from vcc.runtime.native.frame import Frame
+from vcc.runtime.native.lane_plan import spread
 
 #: At most so many vectors side by side in a block; in one of at most `FEW_ROWS` rows, which hardly uses them again.
 MOST_VECTORS, WIDE_VECTORS, FEW_ROWS = 4, 16, 2
@@ -89,7 +90,20 @@ class Shape:
         cycles *= prod(dims[i].max for i in (*self.outer, *self.inner, *self.depth))
         turning = prod(dims[i].max for i in free) * TURN if self.across is not None else 0
         copied = prod(d.max for d, s in zip(dims, self.fast.strides, strict=True) if s != ZERO)
-        return cycles + (turning + (copied * COPY if self.wants_panel() else 0)) / self.lanes.width
+        return cycles + (turning + (copied * self.copy_cycles() if self.wants_panel() else 0)) / self.lanes.width
+
+    def copy_cycles(self) -> float:
+        """Cycles for a vector of a panel; of squares that are turned only a part may exist."""
+        turned = None if self.pace() else self.turned_along(self.fast)
+        if self.lane is None or turned is None or self.fast.strides[self.lane] == ONE:
+            return COPY * max(1, self.pace())
+        size, width = self.instr.domain[turned].max, self.lanes.width
+        return TURN * -(-size // width) * width / max(1, size)
+
+    def pace(self) -> int:
+        """The step between lanes of the fast input that are picked out of whole vectors for a panel, else 0."""
+        known = self.lane is not None and self.quad is None and isinstance(self.sizes[self.lane], int)
+        return spread(self.fast, self.lane) if known else 0
 
     def pays(self, apart: Shape) -> bool:
         """Whether taking the drain along is faster than the product by itself and then the drain.

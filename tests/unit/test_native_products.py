@@ -58,6 +58,16 @@ def test_inputs_that_need_panels(b: str, cpu: Cpu | None) -> None:
     agree(kernel("40,0,1", b, 30, 50, 40), cpu)
 
 
+@pytest.mark.parametrize("cpu", [None, AVX2], ids=["host", "avx2"])
+@pytest.mark.parametrize("step", [2, 3, 4])
+@pytest.mark.parametrize("n", [5, 16, 45, 64])
+def test_lanes_a_few_apart_are_picked_for_a_panel(n: int, step: int, cpu: Cpu | None) -> None:
+    found = kernel("9,0,1", f"0,{step},1", 30, n, 9)
+    agree(found, cpu)
+    if cpu is None and n >= 16:
+        assert "%.panel, i64" in translate(found, AVX512)
+
+
 def test_a_panel_is_read_where_rows_are_far_apart() -> None:
     assert "%.panel, i64" in translate(kernel("40,0,1", "0,1,512", 30, 50, 40))
     assert "%.panel, i64" not in translate(kernel("40,0,1", "0,1,64", 30, 50, 40))
