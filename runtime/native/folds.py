@@ -143,7 +143,7 @@ class FoldLoops(ChainLoops):
             lanes = self.f.lanes(destination(instr), self.plan.width)
             start = lanes.constant(identity(lanes, REDUCTIONS[instr.op]))
             self.sums[n] = [[self.e.variable(lanes.type, start) for _ in range(self.parts)] for _ in places]
-            self.nans[n] = [self.e.variable(lanes.mask, "zeroinitializer") for _ in places]
+            self.nans[n] = [self.e.variable(self.met_type(lanes), "zeroinitializer") for _ in places]
         kept, self.turns = self.mask, 0
 
         def together(at: Index) -> None:
@@ -188,17 +188,27 @@ class FoldLoops(ChainLoops):
         while len(values) > 1:
             odd = values[len(values) // 2 * 2 :]
             values = [mathlib.join(lanes, fn, *values[i : i + 2]) for i in range(0, len(values) - 1, 2)] + odd
-        value, found = values[0], self.e.op(f"load {lanes.mask}, ptr {self.nans[n][number]}")
+        value, found = values[0], self.e.op(f"load {self.met_type(lanes)}, ptr {self.nans[n][number]}")
         least = 1 if self.across else plan.part if plan.outer in self.inner else plan.width
         while lanes.width > least:
             half = lanes.alike(lanes.width // 2)
             low, high = (list(range(at, at + half.width)) for at in (0, half.width))
             value = mathlib.join(half, fn, *(shuffled(self.f, lanes.type, value, "", order) for order in (low, high)))
-            found = self.e.op(
-                f"or {half.mask} " + ", ".join(shuffled(self.f, lanes.mask, found, "", order) for order in (low, high))
-            )
+            parts = (shuffled(self.f, self.met_type(lanes), found, "", order) for order in (low, high))
+            found = self.e.op(f"or {self.met_type(half)} {', '.join(parts)}")
             lanes = half
-        return lanes.select(found, lanes.constant(float("nan")), value) if self.meets_nan(instr, lanes) else value
+        if not self.meets_nan(instr, lanes):
+            return value
+        met = (
+            found
+            if self.met_type(lanes) == lanes.mask
+            else self.e.op(f"icmp slt {lanes.word} {found}, zeroinitializer")
+        )
+        return lanes.select(met, lanes.constant(float("nan")), value)
+
+    def met_type(self, lanes: Lanes) -> str:
+        """What notes the lanes that met a NaN: a mask, or where the CPU has no registers for those, words of ones."""
+        return lanes.mask if self.f.cpu.vector_bytes == 64 else lanes.word
 
     def meets_nan(self, instr: Instr, lanes: Lanes) -> bool:
         """Whether joining loses NaNs, so that they are counted apart."""
@@ -228,6 +238,7 @@ class FoldLoops(ChainLoops):
         e.do(f"store {lanes.type} {lanes.select(part, new, old) if part else new}, ptr {slot}")
         if self.meets_nan(instr, lanes):
             nan = self.nans[n][self.place]
-            here, met = lanes.two("fcmp uno", inputs["src"], inputs["src"]), e.op(f"load {lanes.mask}, ptr {nan}")
+            kind, here = self.met_type(lanes), lanes.two("fcmp uno", inputs["src"], inputs["src"])
             here = e.op(f"and {lanes.mask} {here}, {part}") if part else here
-            e.do(f"store {lanes.mask} {e.op(f'or {lanes.mask} {met}, {here}')}, ptr {nan}")
+            here = lanes.cast("sext", here, lanes.mask, kind)
+            e.do(f"store {kind} {e.op(f'or {kind} ' + e.op(f'load {kind}, ptr {nan}') + f', {here}')}, ptr {nan}")

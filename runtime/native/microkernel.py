@@ -84,7 +84,7 @@ class Tile:
         p, e = self.p, self.e
         last = p.sizes[p.depth[-1]] if p.depth else 1
         unroll = self.unrolling(last)
-        parts = next(n for n in (8, 4, 2, 1) if unroll % n == 0 and (n == 1 or n * len(self.cells) <= 2 * IN_FLIGHT))
+        parts = next(n for n in (8, 4, 2, 1) if unroll % n == 0 and (n == 1 or self.has_room(n * len(self.cells))))
         cells = [*self.cells]
         if self.quads and self.quads.corrected:
             cells += [(CORRECTION, v) for v in range(self.vectors)]
@@ -116,6 +116,10 @@ class Tile:
         else:
             last = e.op(f"icmp eq i64 {e.add(self.part, 1)}, {p.sizes[p.part]}")
             e.branch(last, lambda: self.finish(values), lambda: self.keep(values))
+
+    def has_room(self, sums: int) -> bool:
+        """Whether so many sums are not too many, and stay in registers beside a k's vectors and a row's number."""
+        return sums <= 2 * IN_FLIGHT and sums + self.vectors + 1 <= self.p.f.cpu.registers
 
     def finish(self, values: dict[Cell, str]) -> None:
         """The sums go where the product's result goes."""

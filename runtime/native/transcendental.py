@@ -12,6 +12,9 @@ from vcc.runtime.native.lanes import Lanes
 
 #: exp on [-ln2/2, ln2/2] within 3.1e-9 of its value (least maximum of the relative error), highest power first.
 _EXP = (0.0013814539415761828, 0.00836874544620514, 0.04166838899254799, 0.1666652113199234, 0.4999999403953552, 1, 1)
+_LOG2_E = 1.4426950408889634
+#: Added to a small f32, rounds it to an integer, which its last bits then hold beside 254, twice the exponent's bias.
+_TO_INTEGER = 1.5 * 2**23 + 254
 #: (log(1 + x) - x + x^2/2) / x^3 for 1 + x from sqrt(1/2) to sqrt(2) (Cephes).
 _LOG = (7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1, -1.6668057665e-1,
         2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1)  # fmt: skip
@@ -46,26 +49,37 @@ def transcendental(lanes: Lanes, fn: str, x: str) -> str:
 
 def _exp(lanes: Lanes, x: str) -> str:
     """e^x within 1 ulp: 2^k times a polynomial of what is left of x; k beyond the range of f32 gives 0 or inf."""
-    e, c, scale = lanes.e, lanes.constant, lanes.e.cpu.vector_bytes == 64 and lanes.width == 16
-    if not scale:
-        for test, bound in (("olt", c(-105.0)), ("ogt", c(89.0))):
-            x = lanes.select(lanes.two(f"fcmp {test}", x, bound), bound, x)
-    power = lanes.intrinsic("roundeven", lanes.two("fmul", x, c(1.4426950408889634)))
-    fma = lambda a, b, d: lanes.intrinsic("fma", a, b, d)  # noqa: E731
-    rest = fma(power, c(2.12194440e-4), fma(power, c(-0.693359375), x))
-    if scale:  # the smaller magnitude, with the rest's sign; a rest of no use for infinite x does not matter
-        args = (f"{lanes.type} {rest}", f"{lanes.type} {c(0.5)}", "i32 2", f"{lanes.type} poison", "i16 -1", "i32 4")
-        rest = e.call("x86.avx512.mask.range.ps.512", lanes.type, *args)
-    p = polynomial(lanes, rest, _EXP)
-    if scale:
-        args = (f"{lanes.type} {p}", f"{lanes.type} {power}", f"{lanes.type} poison", "i16 -1", "i32 4")
-        return e.call("x86.avx512.mask.scalef.ps.512", lanes.type, *args)
-    k = e.call(f"fptosi.sat.v{lanes.width}i32.{lanes.suffix}", lanes.word, f"{lanes.type} {power}")
-    half = e.op(f"ashr {lanes.word} {k}, splat (i32 1)")
-    for part in (half, e.op(f"sub {lanes.word} {k}, {half}")):
-        bits = e.op(f"shl {lanes.word} {e.op(f'add {lanes.word} {part}, splat (i32 127)')}, splat (i32 23)")
-        p = lanes.two("fmul", p, e.op(f"bitcast {lanes.word} {bits} to {lanes.type}"))
+    e, c = lanes.e, lanes.constant
+    if e.cpu.vector_bytes == 64 and lanes.width == 16:
+        return _exp_scaled(lanes, x)
+    for test, bound in (("olt", c(-105.0)), ("ogt", c(89.0))):
+        x = lanes.select(lanes.two(f"fcmp {test}", x, bound), bound, x)
+    shifted = lanes.intrinsic("fma", x, c(_LOG2_E), c(_TO_INTEGER))  # its last bits are k + 254
+    p = polynomial(lanes, _exp_rest(lanes, x, lanes.two("fsub", shifted, c(_TO_INTEGER))), _EXP)
+    # The exponents of 2^(k/2), rounded down, and of what is left of 2^k; k by itself may have no exponent.
+    k, bits = e.op(f"bitcast {lanes.type} {shifted} to {lanes.word}"), "splat (i32 23)"
+    half = e.op(f"shl {lanes.word} {e.op(f'lshr {lanes.word} {k}, splat (i32 1)')}, {bits}")
+    for part in (half, e.op(f"sub {lanes.word} {e.op(f'shl {lanes.word} {k}, {bits}')}, {half}")):
+        p = lanes.two("fmul", p, e.op(f"bitcast {lanes.word} {part} to {lanes.type}"))
     return p
+
+
+def _exp_scaled(lanes: Lanes, x: str) -> str:
+    """The same where instructions of AVX-512 scale by any k, and bound the rest."""
+    e, c = lanes.e, lanes.constant
+    power = lanes.intrinsic("roundeven", lanes.two("fmul", x, c(_LOG2_E)))
+    rest = f"{lanes.type} {_exp_rest(lanes, x, power)}"
+    # The smaller magnitude, with the rest's sign; a rest of no use for infinite x does not matter.
+    args = (rest, f"{lanes.type} {c(0.5)}", "i32 2", f"{lanes.type} poison", "i16 -1", "i32 4")
+    p = polynomial(lanes, e.call("x86.avx512.mask.range.ps.512", lanes.type, *args), _EXP)
+    args = (f"{lanes.type} {p}", f"{lanes.type} {power}", f"{lanes.type} poison", "i16 -1", "i32 4")
+    return e.call("x86.avx512.mask.scalef.ps.512", lanes.type, *args)
+
+
+def _exp_rest(lanes: Lanes, x: str, power: str) -> str:
+    """x without `power` times ln 2, which is taken off in two parts."""
+    rest = lanes.intrinsic("fma", power, lanes.constant(-0.693359375), x)
+    return lanes.intrinsic("fma", power, lanes.constant(2.12194440e-4), rest)
 
 
 def _log(lanes: Lanes, x: str) -> str:
