@@ -14,6 +14,8 @@ from vcc.runtime.isa.host import TensorSpec
 
 Array = NDArray[Any]
 Feeds = Mapping[str, Array] | Sequence[Array]
+#: Bits of `ndarray.flags.num`: C-contiguous and aligned (numpy's NPY_ARRAY_CARRAY_RO).
+_USABLE = 0x0001 | 0x0100
 
 
 def bind_inputs(specs: Sequence[TensorSpec], feeds: Feeds) -> list[Array]:
@@ -60,6 +62,36 @@ def bind_outputs(specs: Sequence[TensorSpec], out: Sequence[Array] | None) -> li
             if np.may_share_memory(array, earlier):
                 raise error("E0105", f"the arrays for outputs '{other.name}' and '{spec.name}' share memory")
     return list(out)
+
+
+class Signature:
+    """`bind_inputs` and `bind_outputs` of one model, quick where nothing is wrong: small models take microseconds."""
+
+    def __init__(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]):
+        self._inputs, self._outputs = inputs, outputs
+        self._names = [spec.name for spec in inputs]
+        self._wanted = [(np.dtype(spec.dtype.numpy), spec.shape) for spec in inputs]
+        self._made = [(spec.shape, np.dtype(spec.dtype.numpy)) for spec in outputs]
+
+    def inputs(self, feeds: Feeds) -> list[Array]:
+        """As `bind_inputs`."""
+        if len(feeds) != len(self._names):
+            return bind_inputs(self._inputs, feeds)
+        try:
+            arrays = [feeds[name] for name in self._names] if isinstance(feeds, Mapping) else list(feeds)
+        except KeyError:
+            return bind_inputs(self._inputs, feeds)
+        for array, (dtype, shape) in zip(arrays, self._wanted, strict=True):
+            usual = type(array) is np.ndarray and array.dtype is dtype and array.shape == shape
+            if not usual or array.flags.num & _USABLE != _USABLE:
+                return bind_inputs(self._inputs, feeds)
+        return arrays
+
+    def outputs(self, out: Sequence[Array] | None) -> list[Array]:
+        """As `bind_outputs`."""
+        if out is not None:
+            return bind_outputs(self._outputs, out)
+        return [np.empty(shape, dtype) for shape, dtype in self._made]
 
 
 def random_feeds(specs: Sequence[TensorSpec], seed: int, given: Mapping[str, Array] | None = None) -> dict[str, Array]:

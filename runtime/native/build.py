@@ -8,14 +8,15 @@ from collections.abc import Iterable, Iterator
 from vcc.runtime.binary.image import Image
 from vcc.runtime.isa.host import Launch
 from vcc.runtime.native.code import Facts, Loaded, Run
-from vcc.runtime.native.driver import driver
+from vcc.runtime.native.crew_code import crew_code
+from vcc.runtime.native.driver import driver, entry
 from vcc.runtime.native.elf import ObjectError
 from vcc.runtime.native.emit import Cpu
 from vcc.runtime.native.link import link
 from vcc.runtime.native.linked import Linked
 from vcc.runtime.native.llvm import Jitted, object_codes
 from vcc.runtime.native.mapping import Mapping, can_map
-from vcc.runtime.native.segments import Segment, entry, in_place, segments, symbol
+from vcc.runtime.native.segments import Segment, in_place, segments, symbol
 from vcc.runtime.native.translate import Translator
 
 
@@ -30,7 +31,8 @@ def build(image: Image, cpu: Cpu, verified: bool) -> tuple[Facts, Linked | None,
     scratch = [0]
 
     def texts() -> Iterator[str]:
-        yield driver({entry(n): segment.calls for n, segment in enumerate(found)})
+        yield crew_code()
+        yield driver({entry(n, i): f for n, segment in enumerate(found) for i, f in enumerate(segment.functions)})
         for number, kernel in enumerate(image.kernels):
             if kernel.name in used:
                 translator = Translator(kernel, cpu, shared.get(kernel.name, {}))
@@ -40,16 +42,14 @@ def build(image: Image, cpu: Cpu, verified: bool) -> tuple[Facts, Linked | None,
 
     linked, loaded = load_texts(texts(), cpu)
     names = tuple(kernel.name for kernel in image.kernels)
-    facts = Facts(_runs(found), names, traps, max(scratch), max(_copies(found), default=0), verified, cpu.name)
+    facts = Facts(
+        _runs(found), names, traps, max(scratch), max((s.copy_bytes for s in found), default=0), verified, cpu.name
+    )
     return facts, linked, loaded
 
 
 def _runs(found: list[Segment]) -> tuple[Run, ...]:
-    return tuple(Run(entry(n), s.first, len(s.calls), s.divided) for n, s in enumerate(found))
-
-
-def _copies(found: list[Segment]) -> list[int]:
-    return [call.copy_bytes for segment in found for call in segment.calls]
+    return tuple(Run(n, s.first, s.steps, s.schedule.phases) for n, s in enumerate(found))
 
 
 def load_texts(texts: Iterable[str], cpu: Cpu) -> tuple[Linked | None, Loaded]:

@@ -11,12 +11,14 @@ import struct
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
-from typing import Protocol
+from typing import Any, Protocol
 
+from vcc.runtime.native.driver import entry
 from vcc.runtime.native.linked import PAGE, Linked
 from vcc.runtime.native.mapping import Mapping as MappedImage
+from vcc.runtime.native.schedule import Task, widest
 
-FORMAT = 1
+FORMAT = 2
 _MAGIC = b"VCCCODE\n"
 _HEADER = struct.Struct("<8sI32s32sI")
 _CHECKED_FROM = 8 + 4 + 32
@@ -32,12 +34,20 @@ class Loaded(Protocol):
 
 @dataclass(frozen=True)
 class Run:
-    """One entry into native code: it makes `launches` launches, steps `first` and on."""
+    """One entry into native code: launches from step `first` on.
 
-    symbol: str
+    Function `n` of them, named `entry(number, n)`, belongs to step `steps[n]`; `phases` are tasks of these functions.
+    """
+
+    number: int
     first: int
-    launches: int
-    divided: bool  # whether more than one thread has work
+    steps: tuple[int, ...]
+    phases: tuple[tuple[Task, ...], ...]
+
+    @property
+    def divided(self) -> bool:
+        """Whether more than one thread has work."""
+        return widest(self.phases) > 1
 
 
 @dataclass(frozen=True)
@@ -92,7 +102,7 @@ def read_code(data: bytes, key: bytes) -> tuple[Facts, Linked]:
     try:
         told = json.loads(data[_HEADER.size : _HEADER.size + size])
         image = Linked(data[_HEADER.size + size :], told["code_bytes"], tuple(told["table"]), told["symbols"])
-        runs = tuple(Run(**run) for run in told["runs"])
+        runs = tuple(_run(**run) for run in told["runs"])
         traps = {name: tuple(texts) for name, texts in told["traps"].items()}
         numbers = told["scratch_bytes"], told["copy_bytes"]
         facts = Facts(runs, tuple(told["kernels"]), traps, *numbers, told["verified"], told["cpu"])
@@ -104,14 +114,24 @@ def read_code(data: bytes, key: bytes) -> tuple[Facts, Linked]:
     return facts, image
 
 
+def _run(number: int, first: int, steps: list[int], phases: list[list[dict[str, Any]]]) -> Run:
+    return Run(number, first, tuple(steps), tuple(tuple(Task(**task) for task in phase) for phase in phases))
+
+
 def _agree(image: Linked, facts: Facts) -> bool:
     inside = [item for item in image.table if isinstance(item, int)]
     return (
         image.code_bytes % PAGE == 0
         and 0 <= image.code_bytes <= image.table_offset
         and all(0 <= place < len(image.data) for place in (*inside, *image.symbols.values()))
-        and all(0 <= image.symbols.get(run.symbol, -1) < image.code_bytes for run in facts.runs)
+        and all(0 <= image.symbols.get(name, -1) < image.code_bytes for name in _called(facts))
+        and all(0 <= task.first < task.end <= len(r.steps) for r in facts.runs for p in r.phases for task in p)
     )
+
+
+def _called(facts: Facts) -> list[str]:
+    """The functions that a program enters native code by."""
+    return [entry(run.number, n) for run in facts.runs for n in range(len(run.steps))]
 
 
 def load(facts: Facts, image: Linked) -> ProgramCode:

@@ -53,6 +53,11 @@ class Pace:
         self._patience = min(SHARE, 2 * self._patience)
         return other
 
+    @property
+    def long(self) -> bool:
+        """Whether it is better to wait for all threads than to do with one."""
+        return typical(self._times[self._most]) > LONG and not self._cold and self._most > 1
+
     def took(self, threads: int, seconds: float) -> None:
         """A run with so many threads took so long."""
         self.expected = seconds

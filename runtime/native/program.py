@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,42 +13,66 @@ from numpy.typing import NDArray
 from vcc.runtime.binary.image import Image, Outline
 from vcc.runtime.diagnostics import error
 from vcc.runtime.host.executor import HostCalls, Memory, allocate
-from vcc.runtime.host.feeds import Feeds, bind_inputs, bind_outputs
+from vcc.runtime.host.feeds import Feeds, Signature
 from vcc.runtime.isa.host import HostCall, Launch
+from vcc.runtime.native.addresses import address
+from vcc.runtime.native.claims import TRAPS
 from vcc.runtime.native.code import ProgramCode, Run
-from vcc.runtime.native.driver import TRAPS
-from vcc.runtime.native.gang import Gang
-from vcc.runtime.native.meeting import SHARED_BYTES
+from vcc.runtime.native.crew import CREW, MOST, alone
+from vcc.runtime.native.crew_code import OCCUPIED
+from vcc.runtime.native.driver import PLACE_WORDS, entry
+from vcc.runtime.native.jobs import Job, plan
+from vcc.runtime.native.leader import led
 from vcc.runtime.native.pace import Pace
-from vcc.runtime.native.scratch import Scratch
+from vcc.runtime.native.scratch import Scratch, shared_bytes
 from vcc.runtime.native.start import program_code
 
 Array = NDArray[Any]
-_KIND = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 7, ctypes.c_int64, ctypes.c_int64)
+#: Seconds between two looks whether the crew is free, for what would take long on one thread.
+PATIENCE = 0.001
 
 
-@dataclass
 class _Segment:
-    """Launches without a host call between them."""
+    """Launches without a host call between them, on one thread or on all."""
 
-    facts: Run
-    run: Any  # the driver as a function of ctypes
-    pace: Pace
+    def __init__(self, number: int, facts: Run, code: ProgramCode, threads: int):
+        self.number, self.facts = number, facts
+        ways = dict.fromkeys((1, threads) if facts.divided else (1,))
+        self.pace = Pace(*ways)
+        self.plans = {way: plan(facts.phases, way) for way in ways}
+        addresses = [code.loaded.address(entry(facts.number, n)) for n in range(len(facts.steps))]
+        self.launches = (ctypes.c_int64 * len(addresses))(*addresses)
 
 
-@dataclass
 class _Memories:
-    """What one run at a time uses: the arena, copies of overlapping inputs, on-chip memories for each thread."""
+    """What one run at a time uses: the arena, copies of overlapping inputs, on-chip memories for each thread.
 
-    arena: NDArray[np.uint8]
-    copies: NDArray[np.uint8]
-    scratch: list[Scratch]
-    shared: NDArray[np.uint8] = field(default_factory=lambda: allocate(SHARED_BYTES))
+    `inputs` and `outputs` are tables of addresses, which each run fills in; `jobs` has for each segment those for
+    some numbers of threads.
+    """
 
-    def __post_init__(self) -> None:
-        # numpy takes a microsecond to tell an address, which small models would feel.
-        self.addresses = [m.ctypes.data for m in (self.arena, self.copies)]
-        self.shared_address = self.shared.ctypes.data
+    def __init__(self, program: NativeProgram):
+        facts, host = program.code.facts, program.image.host
+        self.arena, self._copies = allocate(host.arena_bytes), allocate(facts.copy_bytes)
+        self._shared = allocate(shared_bytes(program.threads))
+        shared = address(self._shared)
+        self._shared.fill(0)
+        self.scratch = [Scratch(facts.scratch_bytes, shared) for _ in range(program.threads)]
+        self.inputs = (ctypes.c_void_p * max(1, len(host.inputs)))()
+        self.outputs = (ctypes.c_void_p * max(1, len(host.outputs)))()
+        tables = [ctypes.addressof(table) for table in (self.inputs, self.outputs, program.constants)]
+        self._places = (ctypes.c_void_p * PLACE_WORDS)(*tables, address(self.arena), address(self._copies))
+        places, work = ctypes.addressof(self._places), program.code.loaded.address("work")
+        scratch = [each.address for each in self.scratch]
+        self.jobs = [
+            {way: Job(made, each.launches, places, shared, scratch, work) for way, made in each.plans.items()}
+            for each in program.segments
+        ]
+
+    def stop(self) -> None:
+        """Make the run leave soon."""
+        for scratch in self.scratch:
+            scratch.stop()
 
 
 class NativeProgram:
@@ -61,73 +84,68 @@ class NativeProgram:
     """
 
     def __init__(self, image: Image | Outline, threads: int, code: ProgramCode | None = None):
-        self.image, self.threads = image, threads
+        self.image, self.threads = image, min(threads, MOST)
         if code is None:
             assert isinstance(image, Image)
             code = program_code(image)
-        self._code = code
-        self._gang = Gang(threads)
-        runs = {run.first: run for run in self._code.facts.runs}
+        self.code = code
+        self._alone, self._together = alone(code.loaded), CREW.runner(code.loaded, self.threads)
+        runs = {run.first: run for run in code.facts.runs}
+        self.segments: list[_Segment] = []
         self._steps: list[_Segment | tuple[int, HostCall]] = []
         for number, step in enumerate(image.host.steps):
             if isinstance(step, HostCall):
                 self._steps.append((number, step))
             elif number in runs:
-                address = self._code.loaded.address(runs[number].symbol)
-                pace = Pace(1, threads) if runs[number].divided else Pace(1)
-                self._steps.append(_Segment(runs[number], _KIND(address), pace))
+                self.segments.append(_Segment(len(self.segments), runs[number], code, self.threads))
+                self._steps.append(self.segments[-1])
         self._host, self._spare = HostCalls(image.nodes), list[_Memories]()
         self._data = [constant.data for constant in image.constants]
-        self._constants = _addresses(self._data)
+        self.constants = (ctypes.c_void_p * max(1, len(self._data)))(*map(address, self._data))
+        self._signature = Signature(image.host.inputs, image.host.outputs)
 
     def run(self, feeds: Feeds, out: Sequence[Array] | None = None) -> list[Array]:
         """As `vcc.runtime.host.executor.Executor.run`."""
-        host = self.image.host
-        inputs, outputs = bind_inputs(host.inputs, feeds), bind_outputs(host.outputs, out)
+        inputs, outputs = self._signature.inputs(feeds), self._signature.outputs(out)
         if out is not None:
             inputs = [a.copy() if any(np.may_share_memory(a, o) for o in outputs) else a for a in inputs]
         try:
             memories = self._spare.pop()
         except IndexError:  # more runs at a time than ever before
-            memories = self._memories()
-        tables = _addresses(inputs), _addresses(outputs), self._constants
+            memories = _Memories(self)
+        for number, array in enumerate(inputs):
+            memories.inputs[number] = address(array)
+        for number, array in enumerate(outputs):
+            memories.outputs[number] = address(array)
         for step in self._steps:
             if isinstance(step, _Segment):
-                self._segment(step, tables, memories, (inputs, outputs))
+                self._segment(step, memories)
             else:
                 self._host.call(*step, Memory(inputs, self._data, outputs, memories.arena))
         self._spare.append(memories)
         return outputs
 
-    def _memories(self) -> _Memories:
-        scratch = [Scratch(self._code.facts.scratch_bytes) for _ in range(self.threads)]
-        return _Memories(allocate(self.image.host.arena_bytes), allocate(self._code.facts.copy_bytes), scratch)
-
-    def _segment(self, segment: _Segment, tables: tuple[Any, ...], memories: _Memories, alive: object) -> None:
-        """Run launches; `alive` is what the tables' addresses lead to."""
-        memories.shared.fill(0)
-        places, shared, parts = memories.addresses, memories.shared_address, segment.pace.threads()
-
-        def part(number: int, _keep: object = alive) -> int:
-            return segment.run(*tables, *places, memories.scratch[number].address, shared, number, parts)
-
-        def stop() -> None:
-            for scratch in memories.scratch:
-                scratch.stop()
-
+    def _segment(self, segment: _Segment, memories: _Memories) -> None:
+        pace, jobs = segment.pace, memories.jobs[segment.number]
+        threads = pace.threads()
         began = time.perf_counter()
-        result = self._gang.call(part, parts, stop, segment.pace.expected)
-        segment.pace.took(parts, time.perf_counter() - began)
+        result = OCCUPIED
+        while threads > 1 and result == OCCUPIED:
+            result = led(self._together, jobs[threads].address, memories.stop, pace.expected)
+            if result == OCCUPIED:
+                if pace.long:
+                    time.sleep(PATIENCE)
+                else:
+                    threads = 1
+        if threads == 1:
+            result = led(self._alone, jobs[1].address, memories.stop, pace.expected)
+        pace.took(threads, time.perf_counter() - began)
         if result:
-            step = segment.facts.first + result // TRAPS
+            step = segment.facts.steps[result // TRAPS]
             launch = self.image.host.steps[step]
             assert isinstance(launch, Launch)
             nodes = [self.image.nodes[i] for group in launch.sources for i in group]
-            message = self._code.facts.traps[launch.kernel][result % TRAPS - 1]
+            message = self.code.facts.traps[launch.kernel][result % TRAPS - 1]
             raise error(
                 "E0401", f"step {step}, kernel {launch.kernel}: {message}", node=", ".join(dict.fromkeys(nodes))
             )
-
-
-def _addresses(arrays: Sequence[Array]) -> Any:
-    return (ctypes.c_void_p * max(1, len(arrays)))(*[array.ctypes.data for array in arrays])

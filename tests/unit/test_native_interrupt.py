@@ -16,7 +16,7 @@ from vcc.runtime.binary.image import Image
 from vcc.runtime.isa.assembler import parse_kernel_text
 from vcc.runtime.isa.dtypes import BY_NAME
 from vcc.runtime.isa.host import HostProgram, Launch, Ref, Space, TensorSpec
-from vcc.runtime.native.gang import SHORT, Gang
+from vcc.runtime.native.leader import SHORT, led
 from vcc.runtime.native.program import NativeProgram
 
 N, ROWS = 256, 1024
@@ -127,30 +127,38 @@ def test_a_forked_child_has_threads_of_its_own(threads: int) -> None:
 
 
 def test_short_calls_are_made_by_the_caller_and_long_ones_by_another_thread() -> None:
-    gang, seen = Gang(1), list[threading.Thread]()
+    seen = list[threading.Thread]()
 
-    def part(number: int) -> int:
+    def call(job: int) -> int:
         seen.append(threading.current_thread())
-        return 7 + number
+        return 7 + job
 
-    assert gang.call(part, 1, lambda: None, SHORT / 2) == 7
-    assert gang.call(part, 1, lambda: None, float("inf")) == 7
-    worker = threading.Thread(target=lambda: gang.call(part, 1, lambda: None, float("inf")))
+    assert led(call, 1, lambda: None, SHORT / 2) == 8
+    assert led(call, 2, lambda: None, float("inf")) == 9
+    worker = threading.Thread(target=lambda: led(call, 3, lambda: None, float("inf")))
     worker.start()
     worker.join()
     main = threading.main_thread()
     assert seen[0] is main and seen[1] not in (main, worker) and seen[2] is worker
 
 
-def test_a_failing_part_stops_the_others() -> None:
-    gang, stopped = Gang(2), threading.Event()
+def test_a_failure_of_a_long_call_is_the_callers() -> None:
+    def call(job: int) -> int:
+        raise ValueError(f"broken {job}")
 
-    def part(number: int) -> int:
-        if number == 0:
-            raise ValueError("broken")
+    with pytest.raises(ValueError, match="broken 5"):
+        led(call, 5, lambda: None, float("inf"))
+
+
+def test_an_interrupted_call_is_over_when_the_interrupt_goes_on() -> None:
+    stopped, left = threading.Event(), list[float]()
+
+    def call(_: int) -> int:
         assert stopped.wait(10)
+        time.sleep(0.05)
+        left.append(time.perf_counter())
         return 0
 
-    with pytest.raises(ValueError, match="broken"):
-        gang.call(part, 2, stopped.set, 0.0)
-    assert gang.call(lambda number: number, 2, stopped.set, 0.0) == 0
+    with interrupt_after(0.1), pytest.raises(KeyboardInterrupt):
+        led(call, 0, stopped.set, float("inf"))
+    assert left and left[0] <= time.perf_counter()

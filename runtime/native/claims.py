@@ -1,0 +1,322 @@
+"""How the threads of a run divide its work, as LLVM IR: each takes its own pieces, then what others have not begun.
+
+Work comes in phases of tasks that do not depend on each other; a task is a row of launches, in one piece or several. A
+phase begins when all pieces before it are done. Every thread walks through all phases, whenever it comes: one that is
+woken late finds the first ones done, and one that never comes is not missed, for another does its pieces. So
+nobody waits for a thread to wake up, only for pieces that were begun (Blumofe and Leiserson, "Scheduling multithreaded
+computations by work stealing", 1999, with a fixed owner of each piece at first, whose caches have its data).
+
+What is taken of a thread's pieces is one word: the task's number and how many of its pieces. Tasks come in one order,
+and nobody goes on to a later one before all of the thread's pieces of the earlier one are taken: the word only grows.
+"""
+
+from __future__ import annotations
+
+from string import Template
+
+from vcc.runtime.native.futex import OFFERS, SPINS
+from vcc.runtime.native.meeting import NAP
+from vcc.runtime.native.scratch import CLAIMS, DONE, LINE, SLEEPERS, STOP_WORD, TRAP
+
+#: Words of a job, in bytes: threads; phases and how many; tasks and the bytes of one; the functions of the launches;
+#: where tensors lie (driver.py); the shared words; the function `work`; each thread's scratch.
+PARTS, PHASES, PHASE_COUNT, TASKS, TASK_BYTES, LAUNCHES, PLACES, SHARED, WORK, SCRATCH = range(0, 80, 8)
+#: Words of a phase: its first task, the one after its last, the pieces of all phases up to and with it.
+PHASE_WORDS = 3
+#: Words of a task: its first launch, the one after its last, pieces, whether every thread must do just its own; then
+#: for each thread its first piece, and how many there are.
+TASK_WORDS = 4
+#: Results are a launch's number times this plus its trap.
+TRAPS = 4096
+#: Looks at what is done before a thread takes what is another's, who may just be about to.
+PATIENT = 24
+
+_CLAIM = """
+define internal i64 @claim(ptr %word, i64 %epoch, i64 %size) nounwind {
+entry:
+  %none = icmp eq i64 %size, 0
+  br i1 %none, label %nothing, label %look
+look:
+  %first = load atomic i64, ptr %word acquire, align 8
+  br label %try
+try:
+  %value = phi i64 [%first, %look], [%found, %lost]
+  %task = lshr i64 %value, 32
+  %past = icmp ugt i64 %task, %epoch
+  br i1 %past, label %nothing, label %present
+present:
+  %same = icmp eq i64 %task, %epoch
+  %low = and i64 %value, 4294967295
+  %taken = select i1 %same, i64 %low, i64 0
+  %full = icmp uge i64 %taken, %size
+  br i1 %full, label %nothing, label %take
+take:
+  %base = shl i64 %epoch, 32
+  %count = add i64 %taken, 1
+  %wanted = or i64 %base, %count
+  %pair = cmpxchg ptr %word, i64 %value, i64 %wanted acq_rel acquire
+  %found = extractvalue {i64, i1} %pair, 0
+  %won = extractvalue {i64, i1} %pair, 1
+  br i1 %won, label %mine, label %lost
+lost:
+  br label %try
+mine:
+  ret i64 %taken
+nothing:
+  ret i64 -1
+}
+"""
+
+_PIECE = Template("""
+define internal i1 @piece(ptr %job, ptr %shared, ptr %scratch, ptr %task, i64 %part) nounwind {
+entry:
+  %functions.at = getelementptr i8, ptr %job, i64 $launches
+  %functions = load ptr, ptr %functions.at
+  %places.at = getelementptr i8, ptr %job, i64 $places
+  %places = load ptr, ptr %places.at
+  %stop = getelementptr i8, ptr %scratch, i64 $stop_word
+  %trap = getelementptr i8, ptr %shared, i64 $trap
+  %first = load i64, ptr %task
+  %end.at = getelementptr i8, ptr %task, i64 8
+  %end = load i64, ptr %end.at
+  %parts.at = getelementptr i8, ptr %task, i64 16
+  %parts = load i64, ptr %parts.at
+  br label %launch
+launch:
+  %number = phi i64 [%first, %entry], [%next, %fine]
+  %asked = load atomic volatile i64, ptr %stop monotonic, align 8
+  %given = icmp ne i64 %asked, 0
+  br i1 %given, label %leave, label %begin
+begin:
+  %function.at = getelementptr ptr, ptr %functions, i64 %number
+  %function = load ptr, ptr %function.at
+  %result = call i32 %function(ptr %places, ptr %scratch, i64 %part, i64 %parts)
+  %wrong = icmp ne i32 %result, 0
+  br i1 %wrong, label %trapped, label %fine
+fine:
+  %next = add i64 %number, 1
+  %more = icmp ult i64 %next, %end
+  br i1 %more, label %launch, label %over
+over:
+  ret i1 false
+trapped:
+  %message = zext i32 %result to i64
+  %base = mul i64 %number, $traps
+  %report = add i64 %base, %message
+  cmpxchg ptr %trap, i64 0, i64 %report acq_rel acquire
+  br label %leave
+leave:
+  ret i1 true
+}
+""")
+
+_WORK = Template("""
+define void @work(ptr %job, i64 %me) nounwind {
+entry:
+  %phase = alloca i64
+  %task = alloca i64
+  %count = alloca i64
+  %turn = alloca i64
+  %dry = alloca i1
+  %other = alloca i64
+  %parts.at = getelementptr i8, ptr %job, i64 $parts
+  %parts = load i64, ptr %parts.at
+  %phases.at = getelementptr i8, ptr %job, i64 $phases
+  %phases = load ptr, ptr %phases.at
+  %phase_count.at = getelementptr i8, ptr %job, i64 $phase_count
+  %phase_count = load i64, ptr %phase_count.at
+  %tasks.at = getelementptr i8, ptr %job, i64 $tasks
+  %tasks = load ptr, ptr %tasks.at
+  %task_bytes.at = getelementptr i8, ptr %job, i64 $task_bytes
+  %task_bytes = load i64, ptr %task_bytes.at
+  %shared.at = getelementptr i8, ptr %job, i64 $shared
+  %shared = load ptr, ptr %shared.at
+  %scratches = getelementptr i8, ptr %job, i64 $scratch
+  %scratch.at = getelementptr ptr, ptr %scratches, i64 %me
+  %scratch = load ptr, ptr %scratch.at
+  %stop = getelementptr i8, ptr %scratch, i64 $stop_word
+  %done = getelementptr i8, ptr %shared, i64 $done
+  %trap = getelementptr i8, ptr %shared, i64 $trap
+  %sleepers = getelementptr i8, ptr %shared, i64 $sleepers
+  %claims = getelementptr i8, ptr %shared, i64 $claims
+  %own.line = mul i64 %me, $line
+  %own = getelementptr i8, ptr %claims, i64 %own.line
+  %last = sub i64 %phase_count, 1
+  store i64 0, ptr %phase
+  br label %enter
+
+enter:
+  %p = load i64, ptr %phase
+  %through = icmp uge i64 %p, %phase_count
+  br i1 %through, label %leave, label %start
+start:
+  %row.at = mul i64 %p, $phase_bytes
+  %row = getelementptr i8, ptr %phases, i64 %row.at
+  %first = load i64, ptr %row
+  %end.at = getelementptr i8, ptr %row, i64 8
+  %end = load i64, ptr %end.at
+  %total.at = getelementptr i8, ptr %row, i64 16
+  %total = load i64, ptr %total.at
+  %is_last = icmp eq i64 %p, %last
+  %helper = icmp ne i64 %me, 0
+  %may_leave = and i1 %is_last, %helper
+  %before = load atomic i64, ptr %done acquire, align 8
+  %late = icmp uge i64 %before, %total
+  br i1 %late, label %next, label %begin
+begin:
+  store i64 %first, ptr %task
+  store i64 0, ptr %count
+  store i64 0, ptr %turn
+  store i1 false, ptr %dry
+  br label %mine
+next:
+  %p.now = load i64, ptr %phase
+  %p.next = add i64 %p.now, 1
+  store i64 %p.next, ptr %phase
+  br label %enter
+
+mine:
+  %k = load i64, ptr %task
+  %none = icmp uge i64 %k, %end
+  br i1 %none, label %report, label %take
+take:
+  %k.at = mul i64 %k, %task_bytes
+  %k.row = getelementptr i8, ptr %tasks, i64 %k.at
+  %k.low.at = getelementptr i8, ptr %k.row, i64 $bounds
+  %k.range = getelementptr i64, ptr %k.low.at, i64 %me
+  %k.low = load i64, ptr %k.range
+  %k.high.at = getelementptr i8, ptr %k.range, i64 8
+  %k.high = load i64, ptr %k.high.at
+  %k.size = sub i64 %k.high, %k.low
+  %epoch = add i64 %k, 1
+  %got = call i64 @claim(ptr %own, i64 %epoch, i64 %k.size)
+  %empty = icmp slt i64 %got, 0
+  br i1 %empty, label %task.over, label %do
+do:
+  %number = add i64 %k.low, %got
+  %bad = call i1 @piece(ptr %job, ptr %shared, ptr %scratch, ptr %k.row, i64 %number)
+  %n = load i64, ptr %count
+  %n.more = add i64 %n, 1
+  store i64 %n.more, ptr %count
+  br i1 %bad, label %leave, label %mine
+task.over:
+  %k.next = add i64 %k, 1
+  store i64 %k.next, ptr %task
+  br label %mine
+
+report:
+  %made = load i64, ptr %count
+  %idle = icmp eq i64 %made, 0
+  br i1 %idle, label %look, label %add
+add:
+  store i64 0, ptr %count
+  %earlier = atomicrmw add ptr %done, i64 %made seq_cst
+  %sum = add i64 %earlier, %made
+  %complete = icmp eq i64 %sum, %total
+  br i1 %complete, label %finish, label %look
+finish:
+  %asleep = load atomic i64, ptr %sleepers seq_cst, align 8
+  %nobody = icmp eq i64 %asleep, 0
+  br i1 %nobody, label %next, label %rouse
+rouse:
+  call void @wake(ptr %done)
+  br label %next
+
+look:
+  %seen = load atomic i64, ptr %done acquire, align 8
+  %ready = icmp uge i64 %seen, %total
+  br i1 %ready, label %next, label %ask
+ask:
+  %trapped = load atomic i64, ptr %trap monotonic, align 8
+  %asked = load atomic volatile i64, ptr %stop monotonic, align 8
+  %either = or i64 %trapped, %asked
+  %given = icmp ne i64 %either, 0
+  br i1 %given, label %leave, label %wait
+wait:
+  %t = load i64, ptr %turn
+  %t.next = add i64 %t, 1
+  store i64 %t.next, ptr %turn
+  %patient = icmp ult i64 %t, $patient
+  %is_dry = load i1, ptr %dry
+  %no_steal = or i1 %patient, %is_dry
+  br i1 %no_steal, label %rest, label %steal
+rest:
+  %tired = icmp sgt i64 %t, $enough
+  br i1 %tired, label %nap, label %pause
+pause:
+  call void @rest(i64 %t)
+  br label %look
+nap:
+  %expected = trunc i64 %seen to i32
+  atomicrmw add ptr %sleepers, i64 1 seq_cst
+  call void @sleep(ptr %done, i32 %expected, i64 $nap)
+  atomicrmw sub ptr %sleepers, i64 1 seq_cst
+  br label %look
+
+steal:
+  store i64 1, ptr %other
+  br label %victim
+victim:
+  %q = load i64, ptr %other
+  %all = icmp uge i64 %q, %parts
+  br i1 %all, label %found_none, label %choose
+choose:
+  %q.next = add i64 %q, 1
+  store i64 %q.next, ptr %other
+  %w.sum = add i64 %me, %q
+  %w = urem i64 %w.sum, %parts
+  %w.line = mul i64 %w, $line
+  %theirs = getelementptr i8, ptr %claims, i64 %w.line
+  store i64 %first, ptr %task
+  br label %rob
+rob:
+  %s = load i64, ptr %task
+  %s.none = icmp uge i64 %s, %end
+  br i1 %s.none, label %victim, label %rob.look
+rob.look:
+  %s.next = add i64 %s, 1
+  store i64 %s.next, ptr %task
+  %s.at = mul i64 %s, %task_bytes
+  %s.row = getelementptr i8, ptr %tasks, i64 %s.at
+  %s.fixed.at = getelementptr i8, ptr %s.row, i64 24
+  %s.fixed = load i64, ptr %s.fixed.at
+  %s.may = icmp eq i64 %s.fixed, 0
+  br i1 %s.may, label %rob.take, label %rob
+rob.take:
+  %s.low.at = getelementptr i8, ptr %s.row, i64 $bounds
+  %s.range = getelementptr i64, ptr %s.low.at, i64 %w
+  %s.low = load i64, ptr %s.range
+  %s.high.at = getelementptr i8, ptr %s.range, i64 8
+  %s.high = load i64, ptr %s.high.at
+  %s.size = sub i64 %s.high, %s.low
+  %s.got = call i64 @claim(ptr %theirs, i64 %s.next, i64 %s.size)
+  %s.empty = icmp slt i64 %s.got, 0
+  br i1 %s.empty, label %rob, label %rob.do
+rob.do:
+  %s.number = add i64 %s.low, %s.got
+  %s.bad = call i1 @piece(ptr %job, ptr %shared, ptr %scratch, ptr %s.row, i64 %s.number)
+  store i64 1, ptr %count
+  store i64 $patient, ptr %turn
+  br i1 %s.bad, label %leave, label %report
+found_none:
+  store i1 true, ptr %dry
+  br i1 %may_leave, label %leave, label %look
+leave:
+  ret void
+}
+""")
+
+
+def working() -> str:
+    """LLVM IR of `work(job, thread)`, after `waiting`: a thread's share of a job. It returns early after a trap.
+
+    So do threads that find nothing left to begin, but for thread 0, which stays until all is done.
+    """
+    words = {
+        "parts": PARTS, "phases": PHASES, "phase_count": PHASE_COUNT, "tasks": TASKS, "task_bytes": TASK_BYTES,
+        "launches": LAUNCHES, "places": PLACES, "shared": SHARED, "scratch": SCRATCH, "stop_word": STOP_WORD,
+        "done": DONE, "trap": TRAP, "sleepers": SLEEPERS, "claims": CLAIMS, "line": LINE, "traps": TRAPS,
+        "phase_bytes": 8 * PHASE_WORDS, "bounds": 8 * TASK_WORDS, "patient": PATIENT, "enough": SPINS + OFFERS,
+        "nap": NAP,
+    }  # fmt: skip
+    return _CLAIM + _PIECE.substitute(words) + _WORK.substitute(words)
