@@ -15,7 +15,7 @@ from vcc.passes.tile.bursts import tile_cycles
 from vcc.passes.tile.chain import ChainEmitter, TileAxis, dtype_of, tap_of
 from vcc.passes.tile.lowering import KernelLowering
 from vcc.passes.tile.row_tiling import RowTiling
-from vcc.passes.tile.search import Sizes, choose_tile, cuts, tile_candidates, waves
+from vcc.passes.tile.search import Sizes, choose_tile, cuts, rounds, tile_candidates, waves
 from vcc.runtime.isa.expr import ZERO, Poly
 from vcc.runtime.isa.kernel import MAX_DIMS, Memory, Pipe, Role, Tap, View
 from vcc.runtime.machine.cost import vector_cycles
@@ -43,8 +43,7 @@ def choose_sizes(tiling: RowTiling) -> tuple[int, list[int]]:
         tile = tiling.input_sizes(s["rows"], list(table[s["cut"]].T))
         loads: Any = tile_cycles(machine, Pipe.IN, longest, tile, elements * dtype.size)
         vector: Any = vector_cycles(machine, dtype.name, elements)
-        each = steps[s["cut"]] * np.maximum(loads, vector)
-        return waves(machine, others * -(-rows // s["rows"])) * each + loads + vector
+        return rounds(machine, waves(machine, others * -(-rows // s["rows"])) * steps[s["cut"]], loads, vector)
 
     candidates = {"rows": tile_candidates(rows), "cut": range(len(table))}
     chosen = choose_tile(machine, candidates, footprint, cost, node=tiling.lower.node, what="a reduction")

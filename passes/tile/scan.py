@@ -14,7 +14,7 @@ from vcc.dialects import graph
 from vcc.passes.tile.access import Access, iteration_axes
 from vcc.passes.tile.chain import TileAxis, dtype_of, gm_view, tap_of, tensor_type
 from vcc.passes.tile.lowering import KernelLowering, tile_counts
-from vcc.passes.tile.search import Sizes, choose_tile, padded, tile_candidates, waves
+from vcc.passes.tile.search import Sizes, choose_tile, padded, rounds, tile_candidates, waves
 from vcc.runtime.isa.expr import ONE, ZERO, Poly
 from vcc.runtime.isa.kernel import Immediate, Memory, Pipe, Role, Tap, View
 from vcc.runtime.machine.cost import transfer_cycles, vector_cycles
@@ -90,7 +90,7 @@ def _choose(lower: KernelLowering, others: int, rows: int, extent: int) -> dict[
         elements = s["rows"] * s["part"]
         moved: Any = transfer_cycles(machine, Pipe.IN, elements * dtype.size, s["rows"])
         vector: Any = np.where(steps > 1, 3, 1) * vector_cycles(machine, dtype.name, elements)
-        return waves(machine, others * -(-rows // s["rows"])) * steps * np.maximum(moved, vector) + moved + vector
+        return rounds(machine, waves(machine, others * -(-rows // s["rows"])) * steps, moved, vector)
 
     candidates = {"rows": tile_candidates(rows), "part": tile_candidates(extent)}
     return choose_tile(machine, candidates, footprint, cost, node=lower.node, what="a running sum")

@@ -109,6 +109,13 @@ def cuts(extents: Sequence[int], dims: int, orders: Sequence[Sequence[int]] = ()
     return table[(table > 1).sum(axis=1) <= dims]
 
 
+def rounds(machine: Machine, trips: Any, *stages: Any) -> Any:
+    """Cycles of `trips` rounds of stages: where pipes overlap, one round, and the slowest stage for each other one."""
+    if not machine.overlap:
+        return trips * sum(stages)
+    return trips * np.maximum.reduce(np.broadcast_arrays(*stages)) + sum(stages)
+
+
 def waves(machine: Machine, tiles: Any) -> Any:
     """How many tiles the busiest core does."""
     return -(-tiles // machine.cores)

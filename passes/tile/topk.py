@@ -17,7 +17,7 @@ from vcc.passes.tile.access import Access, IterAxis, iteration_axes
 from vcc.passes.tile.builder import Tile, dim
 from vcc.passes.tile.chain import TileAxis, dtype_of, gm_dims, gm_view, tap_of, tensor_type
 from vcc.passes.tile.lowering import KernelLowering, tile_counts
-from vcc.passes.tile.search import Sizes, choose_tile, padded, tile_candidates, waves
+from vcc.passes.tile.search import Sizes, choose_tile, padded, rounds, tile_candidates, waves
 from vcc.runtime.isa.dtypes import BY_NAME, DType
 from vcc.runtime.isa.expr import ZERO, Poly
 from vcc.runtime.isa.kernel import Dim, Memory, Operand, Pipe, Role
@@ -144,10 +144,7 @@ def _choose(lower: KernelLowering, anchor: graph.TopKOp, others: int, rows: int,
         # Natively only the foremost are sorted: the other elements are compared with the last of them.
         passes = sort_depth(width) if machine.overlap else 1 + sort_depth(k) * k / width
         vector: Any = passes * vector_cycles(machine, dtype.name, s["rows"] * width)
-        tiles = waves(machine, others * -(-rows // s["rows"]))
-        if not machine.overlap:
-            return tiles * steps * (moved + vector)
-        return tiles * steps * np.maximum(moved, vector) + moved + vector
+        return rounds(machine, waves(machine, others * -(-rows // s["rows"])) * steps, moved, vector)
 
     parts = [part for part in tile_candidates(extent) if part >= k]
     candidates = {"rows": tile_candidates(rows), "part": parts}

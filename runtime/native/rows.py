@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 
+from vcc.runtime.isa.expr import ONE
 from vcc.runtime.isa.kernel import Instr, Role, View
 from vcc.runtime.native import mathlib
 from vcc.runtime.native.emit import Val
 from vcc.runtime.native.frame import Frame
 
 _ONE = "<1 x i1>"
+#: Vectors of rows that are summed at a time.
+UNROLL = 4
 
 
 class _Rows:
@@ -41,16 +44,44 @@ class _Rows:
 
 
 class RunningSum(_Rows):
-    """`scan.add`."""
+    """`scan.add`: of many rows that lie side by side, a vector of them at a time."""
+
+    def emit(self) -> None:
+        """Appends the loops over rows."""
+        dims, views = self.instr.domain, (self.src, self.dst)
+        lanes = [
+            i for i, d in enumerate(dims) if i != self.axis and d.max > 1 and all(v.strides[i] == ONE for v in views)
+        ]
+        if not lanes:
+            super().emit()
+            return
+        lane = lanes[0]
+        e, width = self.e, self.f.width([self.src, self.dst])
+        with ExitStack() as loops:
+            for i, dim in enumerate(dims):
+                if i not in (self.axis, lane):
+                    self.at[i] = loops.enter_context(e.loop(0, e.poly(dim.size, self.f.env)))
+            counts = sorted({width * UNROLL, width}, reverse=True)
+            for start, step, left in e.blocks(e.poly(dims[lane].size, self.f.env), counts):
+                mask = self.f.mask(width, 0, left) if left != 0 else ""
+                places = [{lane: e.add(start, part)} for part in range(0, step, width)]
+                self.sums(e.poly(dims[self.axis].size, self.f.env), places, (lane, width, mask))
 
     def row(self, size: Val) -> None:
-        e, lanes = self.e, self.keys
-        total = e.variable(lanes.type, lanes.constant(0))
+        self.sums(size, [{}], (None, 1, ""))
+
+    def sums(self, size: Val, places: list[dict[int, Val]], vector: tuple[int | None, int, str]) -> None:
+        """The sums along the rows at each of some places; `vector` says along what, how many, and which of them."""
+        e, (lane, width, mask) = self.e, vector
+        lanes = self.f.lanes(self.src, width)
+        totals = [e.variable(lanes.type, lanes.constant(0)) for _ in places]
         with e.loop(0, size) as i:
-            old = e.op(f"load {lanes.type}, ptr {total}")
-            new = mathlib.binary(lanes, "add", old, self.key(i))
-            e.do(f"store {lanes.type} {new}, ptr {total}")
-            self.f.write(self.dst, self.at | {self.axis: i}, 1, new)
+            for total, place in zip(totals, places, strict=True):
+                at = self.at | place | {self.axis: i}
+                old, value = e.op(f"load {lanes.type}, ptr {total}"), self.f.read(self.src, at, lane, width, mask)
+                new = mathlib.binary(lanes, "add", old, value)
+                e.do(f"store {lanes.type} {new}, ptr {total}")
+                self.f.write(self.dst, at, width, new, mask)
 
 
 class Order(_Rows):

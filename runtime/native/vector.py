@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, replace
 
+from vcc.runtime.isa.expr import Poly
 from vcc.runtime.isa.kernel import Instr, Role, View
 from vcc.runtime.isa.semantics import BINARY, COMPARE, UNARY
 from vcc.runtime.native.chain_loops import REDUCTIONS, ChainLoops, destination
@@ -162,11 +163,24 @@ class Chain:
         plan = self.choose(self.body)
         dead = self.unread(body)
         if any(i.op in REDUCTIONS for i in body.main):
+            body, plan = _side_by_side(body, plan)
             FoldLoops(self.f, body.main, body.after, body.inner, plan, dead).emit()
         elif plan.block is not None:
             TurnedLoops(self.f, body.main, plan, dead).emit()
         else:
             ChainLoops(self.f, body.main, plan, dead).emit()
+
+
+def _side_by_side(body: Body, plan: LanePlan) -> tuple[Body, LanePlan]:
+    """The lane dimension as several vectors, if it is not reduced, so that some may be reduced together."""
+    lane, domain = plan.lane, body.main[0].domain
+    if lane is None or lane in body.inner or plan.outer is not None or plan.block is not None:
+        return body, plan
+    size = domain[lane].size.constant
+    if size is None or size <= plan.width or size % plan.width:
+        return body, plan
+    parts = [replace(domain[lane], size=Poly.of(n), max=n) for n in (size // plan.width, plan.width)]
+    return body.recut([parts if i == lane else [d] for i, d in enumerate(domain)]), replace(plan, lane=lane + 1)
 
 
 def _count(instr: Instr) -> int:

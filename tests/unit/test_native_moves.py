@@ -117,6 +117,23 @@ def test_the_foremost_of_rows(by: str, kept: int, n: int, dtype: str) -> None:
     np.testing.assert_array_equal(got.reshape(3, kept)[:, :read], want.reshape(3, kept)[:, :read])
 
 
+@pytest.mark.parametrize("n", [0, 1, 15, 100])
+@pytest.mark.parametrize("dtype", ["f32", "f16", "i32"])
+def test_running_sums_of_rows_side_by_side(n: int, dtype: str) -> None:
+    text = (
+        f"kernel k(x: gm {dtype}[1000] in, y: gm {dtype}[1000] inout, n: i64 0..100) {{\n"
+        f"buf t: ub {dtype}[1000] @0  buf o: ub {dtype}[1000] @4000\n"
+        f"load {{i:1000}} t(1), x(1)\n load {{i:1000}} o(1), x(1)\n"
+        f"scan.add {{k:2, i:%n max 100, j:scan 5}} o(500,1,100), t(500,1,100)\n store {{i:1000}} y(1), o(1) }}"
+    )
+    (kernel,) = parse_kernel_text(text)
+    x = np.round(np.random.default_rng(n).standard_normal(1000) * 8).astype(BY_NAME[dtype].numpy)
+    want, got = np.zeros_like(x), np.zeros_like(x)
+    run_kernel(kernel, {"x": x, "y": want, "n": n})
+    compile_kernel(kernel).launch({"x": x, "y": got, "n": n})
+    np.testing.assert_array_equal(got, want)
+
+
 @pytest.mark.parametrize("line", ["div", "mod", "fmod"])
 def test_integer_division_by_zero_traps(line: str) -> None:
     text = (
