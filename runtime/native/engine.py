@@ -12,15 +12,18 @@ import numpy as np
 
 from vcc.runtime.diagnostics import error
 from vcc.runtime.host.engine import Argument
+from vcc.runtime.host.executor import allocate
 from vcc.runtime.interpreter.memory import bind_scalars, bind_tensors
 from vcc.runtime.isa.host import Launch
-from vcc.runtime.isa.kernel import Kernel, TensorParam
+from vcc.runtime.isa.kernel import Kernel, TensorParam, meets
 from vcc.runtime.native.build import load_texts
 from vcc.runtime.native.emit import Cpu
 from vcc.runtime.native.llvm import host_cpu
-from vcc.runtime.native.scratch import Scratch
+from vcc.runtime.native.scratch import TRAP, Scratch, shared_bytes
 from vcc.runtime.native.segments import parallel
 from vcc.runtime.native.translate import Translator
+
+Values = Sequence[ctypes.c_void_p | ctypes.c_int64]
 
 __all__ = ["NativeEngine", "NativeKernel", "compile_kernel", "host_cpu", "translate"]
 
@@ -34,7 +37,7 @@ class NativeKernel:
     """A kernel ready to run; may be launched from several threads at once.
 
     `traps` are the messages that its results stand for, `scratch_bytes` what its on-chip memories take; `parallel` says
-    whether its work can be divided.
+    whether its work can be divided, `meets` whether its parts then have to run at the same time.
     """
 
     def __init__(self, kernel: Kernel, cpu: Cpu):
@@ -42,19 +45,37 @@ class NativeKernel:
         translator = Translator(kernel, cpu)
         _, self._code = load_texts([translator.run()], cpu)
         self.traps, self.scratch_bytes = translator.e.traps, translator.scratch_bytes
-        self.parallel = parallel(kernel)
+        self.parallel, self.meets = parallel(kernel), meets(kernel)
         self._kinds = [ctypes.c_void_p if isinstance(p, TensorParam) else ctypes.c_int64 for p in kernel.params]
         kind = ctypes.CFUNCTYPE(ctypes.c_int32, *self._kinds, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
         self._function = kind(self._code.address("kernel"))
         self._local = threading.local()
 
-    def _run(self, values: Sequence[ctypes.c_void_p | ctypes.c_int64], part: int, parts: int) -> None:
+    def _run(self, values: Values, part: int, parts: int) -> None:
         """Runs one part in this thread, on its own on-chip memories."""
         if not hasattr(self._local, "memory"):
             self._local.memory = Scratch(self.scratch_bytes)
-        trap = self._function(*values, self._local.memory.address, part, parts)
+        self._check(self._function(*values, self._local.memory.address, part, parts))
+
+    def _check(self, trap: int) -> None:
         if trap:
             raise error("E0401", f"{self.kernel.name}: {self.traps[trap - 1]}")
+
+    def _run_together(self, values: Values, parts: int) -> None:
+        """Runs all parts at the same time: they meet. The first that traps makes the others leave."""
+        shared = allocate(shared_bytes(parts))
+        shared.fill(0)
+        first = ctypes.c_int64.from_address(shared.ctypes.data + TRAP)
+        memories = [Scratch(self.scratch_bytes, shared.ctypes.data) for _ in range(parts)]
+
+        def run(part: int) -> None:
+            trap = self._function(*values, memories[part].address, part, parts)
+            if trap and not first.value:
+                first.value = trap
+
+        with ThreadPoolExecutor(parts) as pool:
+            list(pool.map(run, range(parts)))
+        self._check(first.value)
 
     def bind(self, args: Mapping[str, Argument], threads: int = 1) -> Callable[[], None]:
         """Checks arguments; the result runs the kernel on them, as often as called. Raises VccError (E0105, E0401)."""
@@ -75,6 +96,8 @@ class NativeKernel:
                 np.copyto(arrays[name], array)
             if parts == 1:
                 self._run(values, 0, 1)
+            elif self.meets:
+                self._run_together(values, parts)
             else:
                 list(_pool(parts).map(lambda part: self._run(values, part, parts), range(parts)))
 

@@ -7,7 +7,21 @@ from dataclasses import replace
 from functools import partial
 
 from vcc.runtime.isa.expr import ONE, Poly
-from vcc.runtime.isa.kernel import Forall, If, Instr, Kernel, Let, Loop, ScalarLoad, Statement, Sync, TensorParam, View
+from vcc.runtime.isa.kernel import (
+    Forall,
+    If,
+    Instr,
+    Kernel,
+    Let,
+    Loop,
+    ScalarLoad,
+    ScalarParam,
+    Statement,
+    Sync,
+    TensorParam,
+    View,
+    meets,
+)
 from vcc.runtime.isa.table import OPS
 from vcc.runtime.native.compose import Composer
 from vcc.runtime.native.emit import Cpu, Emitter, Val, unsupported
@@ -16,6 +30,7 @@ from vcc.runtime.native.frame import Frame, adds
 from vcc.runtime.native.indexed import Indexed
 from vcc.runtime.native.length import may_be_long
 from vcc.runtime.native.matrix import Product
+from vcc.runtime.native.meeting import meeting
 from vcc.runtime.native.reduction import accumulation, unrolled
 from vcc.runtime.native.rows import RunningSum
 from vcc.runtime.native.scratch import STOP_WORD, STOPPED
@@ -28,8 +43,9 @@ from vcc.runtime.native.widen import widened
 class Translator:
     """Makes one function `i32 NAME(parameters..., scratch, part, parts)`; its result numbers a trap, 0 is none.
 
-    It runs part `part` of `parts` equal parts of the forall's iterations. `in_place` names inputs that a launch may
-    give the place of an output, and that output.
+    It runs part `part` of `parts` equal parts of the iterations of each forall. If the kernel's cores meet
+    (vcc.runtime.isa.kernel.meets), all parts must run at the same time. `in_place` names inputs that a launch may give
+    the place of an output, and that output.
     """
 
     def __init__(self, kernel: Kernel, cpu: Cpu, in_place: Mapping[str, str] | None = None):
@@ -37,7 +53,8 @@ class Translator:
         self.kernel, self.scopes = composer.run(), composer.scopes
         self.e = Emitter(cpu)
         self.f = Frame(self.kernel, self.e, in_place)
-        self.scratch_bytes, self.long = 0, may_be_long(kernel)
+        self.scratch_bytes, self.long, self.meets = 0, may_be_long(kernel), meets(kernel)
+        self.turn: Val = 0  # the register of the loop around a forall, if one is
 
     def run(self, name: str = "kernel") -> str:
         """The module's text; `name` is the function's."""
@@ -48,7 +65,7 @@ class Translator:
         params = list[str]()
         for p in self.kernel.params:
             self.f.env |= {} if isinstance(p, TensorParam) else {p.name: f"%{p.name}"}
-            apart = "" if p.name in {*self.f.in_place, *self.f.in_place.values()} else "noalias "
+            apart = "" if p.name in {*self.f.in_place, *self.f.in_place.values()} or self.shared(p) else "noalias "
             params.append(f"ptr {apart}%.at.{p.name}" if isinstance(p, TensorParam) else f"i64 %{p.name}")
         self.block(self.kernel.body)
         scratch.append(f"  %.panel = getelementptr i8, ptr %.scratch, i64 {self.scratch_bytes}")
@@ -56,9 +73,12 @@ class Translator:
         params += ["ptr noalias align 64 %.scratch", "i64 %.part", "i64 %.parts"]
         width = f'"prefer-vector-width"="{self.f.cpu.vector_bytes * 8}"'
         head = f"define i32 @{name}({', '.join(params)}) nounwind {width} {{\nentry:"
-        return "\n".join(
-            [*sorted(self.e.declarations), head, *self.e.slots, *scratch, *self.e.lines, "  ret i32 0\n}\n"]
-        )
+        declared = [*([meeting()] if self.meets else []), *sorted(self.e.declarations)]
+        return "\n".join([*declared, head, *self.e.slots, *scratch, *self.e.lines, "  ret i32 0\n}\n"])
+
+    def shared(self, param: TensorParam | ScalarParam) -> bool:
+        """Whether other threads write what this one reads, which LLVM must not take for its own."""
+        return self.meets and isinstance(param, TensorParam) and param.mode != "in"
 
     def block(self, body: tuple[Statement, ...]) -> None:
         statements: list[Statement] = [s for s in body if not isinstance(s, Sync)]
@@ -160,10 +180,18 @@ class Translator:
                 self.scopes[id(flat)] = self.scopes[id(instr)]
             self.product(flat or instr, None if flat else loop, following)
             return
+        outer = self.turn
         with self.e.loop(low, high, loop.step) as env[loop.register]:
+            self.turn = env[loop.register]
             self.block(loop.body)
+        self.turn = outer
 
     def forall(self, forall: Forall) -> None:
+        """This thread's part of the iterations.
+
+        In a loop they run forwards and backwards in turn, so that each run begins with what the caches still hold of
+        the one before.
+        """
         e, env, total = self.e, self.f.env, 1
         sizes: list[tuple[str, Val, Val]] = []
         for register, low, high in forall.ranges:
@@ -172,7 +200,11 @@ class Translator:
             total = e.mul(total, sizes[-1][2])
         first, last = (e.op(f"udiv i64 {e.mul(total, part)}, %.parts") for part in ("%.part", e.add("%.part", 1)))
         word = e.op(f"getelementptr i8, ptr %.scratch, i64 {STOP_WORD}")
+        odd = e.op(f"trunc i64 {self.turn} to i1") if isinstance(self.turn, str) else ""
         with e.loop(first, last) as rest:
+            if odd:
+                backwards = e.op(f"sub i64 {e.op(f'add i64 {first}, {last}')}, {e.add(rest, 1)}")
+                rest = e.op(f"select i1 {odd}, i64 {backwards}, i64 {rest}")
             if self.long:
                 asked = e.op(f"load atomic volatile i64, ptr {word} monotonic, align 8")
                 e.trap_if(e.op(f"icmp ne i64 {asked}, 0"), STOPPED)
@@ -181,3 +213,5 @@ class Translator:
                 rest = e.op(f"udiv i64 {rest}, {size}")
             env[sizes[0][0]] = e.add(sizes[0][1], rest)
             self.block(forall.body)
+        if self.meets:
+            e.trap_if(e.op("call i1 @meet(ptr %.scratch, i64 %.parts)"), STOPPED)
