@@ -84,6 +84,7 @@ class Program:
         self._code = code  # shared by the native programs for any number of threads
         self._native: dict[int, NativeProgram] = {}
         self._default = ""
+        self._usual: NativeProgram | None = None  # what runs where nothing else is asked for
 
     @property
     def image(self) -> Image:
@@ -115,13 +116,17 @@ class Program:
 
         Inputs are never modified. Outputs are fresh arrays, which no later run touches, unless `out` gives contiguous
         ones of the right shapes and dtypes, apart from each other; they may share memory with inputs, which are then
-        copied first. `threads` (native engine) is at most the number of CPUs by default. Ctrl-C ends a run soon and
-        leaves the program usable.
+        copied first. `threads` (native engine) is at most the number of CPUs by default, as it was at the first run.
+        Ctrl-C ends a run soon and leaves the program usable.
         Raises VccError: E0105 for unsuitable arrays, E0202 for an unknown engine, E0401 and E0402 for traps.
         """
+        if self._usual is not None and engine is None and threads is None:
+            return self._usual.run(feeds, out)
         chosen = engine or self.engine
         if chosen == "native":
-            return self._natively(threads or usable_cpus()).run(feeds, out)
+            program = self._natively(threads or usable_cpus())
+            self._usual = self._usual if threads or engine else program
+            return program.run(feeds, out)
         if chosen != "interpreter":
             raise error("E0202", f"unknown engine '{engine}'; there are: {', '.join(sorted(ENGINES))}")
         with self._interpreting:  # it keeps a kernel's memories from launch to launch
@@ -183,6 +188,8 @@ class Program:
         from vcc.runtime.native.program import NativeProgram
         from vcc.runtime.native.start import program_code
 
+        if threads in self._native:
+            return self._native[threads]
         with self._making:
             if self._code is None:
                 self._code = program_code(self.image, verified=True)

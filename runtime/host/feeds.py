@@ -69,22 +69,21 @@ class Signature:
 
     def __init__(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]):
         self._inputs, self._outputs = inputs, outputs
-        self._names = [spec.name for spec in inputs]
-        self._wanted = [(np.dtype(spec.dtype.numpy), spec.shape) for spec in inputs]
+        self._wanted = [(spec.name, np.dtype(spec.dtype.numpy), spec.shape) for spec in inputs]
         self._made = [(spec.shape, np.dtype(spec.dtype.numpy)) for spec in outputs]
 
     def inputs(self, feeds: Feeds) -> list[Array]:
         """As `bind_inputs`."""
-        if len(feeds) != len(self._names):
+        if type(feeds) is not dict or len(feeds) != len(self._wanted):
             return bind_inputs(self._inputs, feeds)
-        try:
-            arrays = [feeds[name] for name in self._names] if isinstance(feeds, Mapping) else list(feeds)
-        except KeyError:
-            return bind_inputs(self._inputs, feeds)
-        for array, (dtype, shape) in zip(arrays, self._wanted, strict=True):
-            usual = type(array) is np.ndarray and array.dtype is dtype and array.shape == shape
-            if not usual or array.flags.num & _USABLE != _USABLE:
+        arrays: list[Array] = []
+        for name, dtype, shape in self._wanted:
+            array = feeds.get(name)
+            if type(array) is not np.ndarray or array.dtype is not dtype or array.shape != shape:
                 return bind_inputs(self._inputs, feeds)
+            if array.flags.num & _USABLE != _USABLE:
+                return bind_inputs(self._inputs, feeds)
+            arrays.append(array)
         return arrays
 
     def outputs(self, out: Sequence[Array] | None) -> list[Array]:

@@ -113,10 +113,12 @@ class NativeProgram:
             memories = self._spare.pop()
         except IndexError:  # more runs at a time than ever before
             memories = _Memories(self)
+        places = memories.inputs
         for number, array in enumerate(inputs):
-            memories.inputs[number] = address(array)
+            places[number] = address(array)
+        places = memories.outputs
         for number, array in enumerate(outputs):
-            memories.outputs[number] = address(array)
+            places[number] = address(array)
         for step in self._steps:
             if isinstance(step, _Segment):
                 self._segment(step, memories)
