@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from xdsl.dialects import scf
 from xdsl.dialects.builtin import (
     ArrayAttr,
     DenseArrayBase,
@@ -68,9 +69,8 @@ class KernelOp(IRDLOperation):
         for arg in self.body.block.args:
             if not isinstance(arg.type, GlobalType):
                 raise VerifyException(f"kernel: parameter of type {arg.type} is not a tensor in global memory")
-        foralls = [op for op in self.body.block.ops if isinstance(op, ForallOp)]
-        if len(foralls) > 1 or (foralls and foralls[0] is not self.body.block.last_op):
-            raise VerifyException("kernel: a forall must be its last operation and its only one")
+        if any(isinstance(op, ForallOp) for op in self.walk()):
+            _verify_shared(self.body.block)
 
     def print(self, printer: Printer) -> None:
         printer.print_string(" ")
@@ -101,6 +101,15 @@ class KernelOp(IRDLOperation):
         return op
 
 
+def _verify_shared(block: Block) -> None:
+    """What stands around foralls is done by every core alike, without memories of its own."""
+    for op in block.ops:
+        if isinstance(op, scf.ForOp):
+            _verify_shared(op.body.block)
+        elif not isinstance(op, ForallOp | AllocOp | EventOp) and (op.regions or op.name.startswith("visa.")):
+            raise VerifyException(f"kernel: {op.name} stands beside a forall, where only loops and scalars may")
+
+
 def _located_argument(parser: Parser) -> Parser.Argument:
     argument = parser.parse_argument()
     # Written with every argument when locations are; it says nothing, since nodes are the instructions' locations.
@@ -110,7 +119,10 @@ def _located_argument(parser: Parser) -> Parser.Argument:
 
 @irdl_op_definition
 class ForallOp(IRDLOperation):
-    """`visa.forall (%h, %n) in (56, 2) { ... }`: the parallel loop nest that is divided among the cores."""
+    """`visa.forall (%h, %n) in (56, 2) { ... }`: a parallel loop nest that is divided among the cores.
+
+    It may stand in loops and beside others: all its iterations are over, on all cores, before what follows begins.
+    """
 
     name = "visa.forall"
     sizes = prop_def(DenseArrayBase.constr(i64))
@@ -122,8 +134,10 @@ class ForallOp(IRDLOperation):
 
     def verify_(self) -> None:
         parent = self.parent_op()
+        while isinstance(parent, scf.ForOp):
+            parent = parent.parent_op()
         if parent is not None and not isinstance(parent, KernelOp):
-            raise VerifyException("forall: stands only at the top of a kernel")
+            raise VerifyException("forall: stands only in a kernel, in loops at most")
         if len(self.body.block.args) != len(self.sizes.get_values()):
             raise VerifyException("forall: needs one variable for each size")
         if any(not isinstance(arg.type, IndexType) for arg in self.body.block.args):

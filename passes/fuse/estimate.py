@@ -7,13 +7,16 @@ prologue is computed again, what halos load twice, which memory is full. A kerne
 from __future__ import annotations
 
 from collections.abc import Hashable
+from math import prod
 
+from xdsl.dialects import scf
 from xdsl.ir import OpResult
 
 from vcc.dialects import graph
 from vcc.dialects.visa import ForallOp
 from vcc.dialects.weights import ConstantOp
 from vcc.passes.schedule.cycles import iterations, pipe_cycles
+from vcc.passes.schedule.scalars import trip_count
 from vcc.passes.tile.lowering import KernelLowering
 from vcc.passes.tile.tile_kernels import FAMILIES, has_elements, structural_key, tile_nothing
 from vcc.runtime.diagnostics import VccError
@@ -46,9 +49,21 @@ class Estimator:
         kind = lower.op.kind.data if lower.op.kind is not None else "elementwise"
         (FAMILIES[kind] if has_elements(lower.op) else tile_nothing)(lower)
         total = self.machine.launch
-        for op in lower.builder.entry.ops:
+        for op in lower.builder.entry.walk():
             if isinstance(op, ForallOp):
                 busy = pipe_cycles(self.machine, op.body.block.ops)
                 slowest = max(busy.values(), default=0)
-                total += (iterations(self.machine, [op]) or 1) * slowest + sum(busy.values()) - slowest
+                once = (iterations(self.machine, [op]) or 1) * slowest + sum(busy.values()) - slowest
+                around = _around(op)
+                total += prod(trip_count(loop) or 1 for loop in around) * (once + bool(around) * self.machine.meeting)
         return total
+
+
+def _around(forall: ForallOp) -> list[scf.ForOp]:
+    """The loops in which a forall stands."""
+    found: list[scf.ForOp] = []
+    op = forall.parent_op()
+    while isinstance(op, scf.ForOp):
+        found.append(op)
+        op = op.parent_op()
+    return found

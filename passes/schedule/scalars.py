@@ -14,12 +14,18 @@ from vcc.runtime.isa.expr import ZERO, Poly
 
 
 def enclosing_loops(block: Block) -> list[Operation]:
-    """The loops around a block, outermost first: a forall or scf.for operations."""
+    """The loops around a block, outermost first: a forall or scf.for operations.
+
+    Those around a forall are left out: cores meet at its end, so no pipe runs ahead from one of their iterations to the
+    next.
+    """
     loops: list[Operation] = []
     op = block.parent_op()
     while op is not None:
         if isinstance(op, ForallOp | scf.ForOp):
             loops.append(op)
+        if isinstance(op, ForallOp):
+            break
         op = op.parent_op()
     return loops[::-1]
 

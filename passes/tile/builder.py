@@ -131,10 +131,12 @@ class KernelBuilder:
         *,
         sources: Sequence[int] = (),
         tap: Tap | None = None,
+        when: Poly | None = None,
         **attrs: AttrValue,
     ) -> None:
         """Add an instruction, its dimensions merged where its views allow; attributes with the default are left out.
 
+        It is skipped where `when` is 0.
         Raises `VccError` E0140 if it still needs more dimensions than an instruction can have.
         """
         views = [operand for operand in operands.values() if isinstance(operand, View)]
@@ -154,6 +156,7 @@ class KernelBuilder:
             {name: value for name, value in attrs.items() if value != defaults[name]},
             sources=tuple(sources),
             tap=Tap(tap.value, tuple(new_strides[-1]), tap.base) if tap else None,
+            when=None if when == ONE else when,
         )
         self._add(instruction_op(instr, self.buffers, self.registers))
 
@@ -164,21 +167,21 @@ class KernelBuilder:
         body = Block(arg_types=[IndexType()] * len(real))
         names = [self._name_register(name, arg) for name, arg in zip(real, body.args, strict=True)]
         self._add(ForallOp(list(real.values()), Region(body)))
-        outer, self.block = self.block, body
-        self._constants = {}
+        outer, constants = self.block, self._constants
+        self.block, self._constants = body, {}
         variables = dict.fromkeys(sizes, ZERO) | {
             name: Poly.of(register) for name, register in zip(real, names, strict=True)
         }
         yield variables
-        self.block = outer
+        self.block, self._constants = outer, constants
 
     @contextmanager
-    def loop(self, name: str, trips: int, kind: str = "seq") -> Generator[Poly]:
+    def loop(self, name: str, trips: PolyLike, kind: str = "seq") -> Generator[Poly]:
         """`trips` iterations; a single one leaves no loop. `kind` is "seq", "reduce" or "parallel"."""
-        if trips == 1:
+        if Poly.of(trips) == ONE:
             yield ZERO
             return
-        zero, top, one = self.constant(0), self.constant(trips), self.constant(1)
+        zero, top, one = self.constant(0), self.materialise(Poly.of(trips)), self.constant(1)
         body = Block(arg_types=[IndexType()])
         register = self._name_register(name, body.args[0])
         op = scf.ForOp(zero, top, one, [], body)
@@ -196,6 +199,15 @@ class KernelBuilder:
         if (difference := (left - right).constant) is not None:
             return left if difference <= 0 else right
         op = arith.MinSIOp(self.materialise(left), self.materialise(right))
+        self._add(op)
+        return Poly.of(self._name_register("m", op.result))
+
+    def maximum(self, a: PolyLike, b: PolyLike) -> Poly:
+        """The larger of two values, a constant where that is known."""
+        left, right = Poly.of(a), Poly.of(b)
+        if (difference := (left - right).constant) is not None:
+            return left if difference >= 0 else right
+        op = arith.MaxSIOp(self.materialise(left), self.materialise(right))
         self._add(op)
         return Poly.of(self._name_register("m", op.result))
 

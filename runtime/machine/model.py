@@ -23,6 +23,8 @@ MOVERS = (Pipe.IN, Pipe.MOV, Pipe.OUT)
 MAX_MEMORY = 1 << 30
 MAX_CORES = 1 << 16
 MAX_INTEGER = 1 << 48
+#: The widest outputs of minimal filtering that a description may allow: errors grow with them.
+WIDEST_WINOGRAD = 4
 
 K = TypeVar("K", bound=str)
 
@@ -49,8 +51,9 @@ class Machine:
     granularity (m, n, k) of a matrix product. `transcendental` is what a vector of exp & co costs where one of add
     costs 1. `burst_bytes` is the granule of a contiguous piece of a transfer. `overlap` says whether a core's pipes
     work at the same time; else only transfers hide behind what the core computes. `panel` is how many columns of a
-    constant matrix lie side by side at most (0: as many as a tile has). `banks` are those of the memories that have
-    some. `text` is the TOML itself.
+    constant matrix lie side by side at most (0: as many as a tile has). `winograd` is the largest m for which 3x3
+    convolutions in f32 may be done by Winograd's F(m x m, 3x3) (0: none). `banks` are those of the memories that have
+    some. `meeting` is what it takes all cores to wait for each other within a kernel. `text` is the TOML itself.
     """
 
     name: str
@@ -70,6 +73,8 @@ class Machine:
     launch: int
     overlap: bool
     panel: int
+    meeting: int
+    winograd: int
     banks: Mapping[Memory, Banks]
     text: str
 
@@ -110,6 +115,8 @@ def parse_machine(text: str, origin: str) -> Machine:
         launch=reader.integer("launch"),
         overlap=reader.flag("overlap", default=True),
         panel=reader.integer("panel", high=1 << 16) if "panel" in table else 0,
+        winograd=reader.integer("winograd", high=WIDEST_WINOGRAD) if "winograd" in table else 0,
+        meeting=reader.integer("meeting" if "meeting" in table else "launch"),
         banks=reader.banks("banks"),
         text=text,
     )

@@ -66,11 +66,22 @@ visa.kernel @k(%x: !visa.gm<f32, 16, in>) sources 0 taps () {
 
 // -----
 
-// CHECK: kernel: a forall must be its last operation and its only one
+// CHECK: kernel: visa.exp stands beside a forall, where only loops and scalars may
 visa.kernel @k(%x: !visa.gm<f32, 16, in>) sources 0 taps () {
+  %t = visa.alloc : !visa.buffer<ub, [16], f32, 1>
   visa.forall (%i) in (2) {
   }
-  %t = visa.alloc : !visa.buffer<ub, [16], f32, 1>
+  visa.exp "{j:16} b0(1), b0(1)" (%t : !visa.buffer<ub, [16], f32, 1>)
+}
+
+// -----
+
+// CHECK: forall: stands only in a kernel, in loops at most
+visa.kernel @k(%x: !visa.gm<f32, 16, in>) sources 0 taps () {
+  visa.forall (%i) in (2) {
+    visa.forall (%j) in (2) {
+    }
+  }
 }
 
 // -----
