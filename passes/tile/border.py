@@ -24,16 +24,20 @@ def fill_for(
 
     `axes` are those along which there is an outside. An operand that is broadcast along one of them is not known
     there, so that only a product with zero makes it one. None if none of the numbers worth trying does: `wanted`
-    itself and the constants among the operands, with either sign, such as the zero point of a dequantisation.
+    itself and the constants among the operands, with either sign, such as the zero point of a dequantisation, as far
+    as all operands can hold them.
     """
     spans = [
         value
         for value, access in accesses.items()
         if all(any(extent > 1 and stride for extent, stride in access.terms[axis]) for axis in axes)
     ]
-    return next(
-        (fill for fill in dict.fromkeys((wanted, *_constants(ops))) if _outside(ops, spans, fill) == wanted), None
-    )
+    fills = [
+        fill
+        for fill in dict.fromkeys((wanted, *_constants(ops)))
+        if all(_array(fill, dtype_of(value)) == fill for value in spans)
+    ]
+    return next((fill for fill in fills if _outside(ops, spans, fill) == wanted), None)
 
 
 def _constants(ops: Sequence[Operation]) -> Iterator[float]:

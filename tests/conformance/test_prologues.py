@@ -67,6 +67,15 @@ PROLOGUES: list[tuple[Case, int]] = [
     ),
     (
         Case(
+            "zero-point-whose-opposite-the-operand-cannot-hold",
+            [node("DequantizeLinear", "x s z", "r"), node("AveragePool", "r", kernel_shape=[3, 2], pads=[1, 1, 1, 1])],
+            {"x": random(1, 33, 5, 4, dtype=np.int8)},
+            {"s": np.array(0.01, np.float32), "z": np.array(-128, np.int8)},
+        ),
+        1,
+    ),
+    (
+        Case(
             "depthwise-and-grouped",
             [
                 node("Mul", "x s", "m"),
