@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp, TensorType
+from xdsl.dialects.builtin import IntegerType, ModuleOp, Signedness, TensorType
 from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
@@ -34,6 +34,8 @@ ELEMENTWISE = (graph.UnaryOp, graph.BinaryOp, graph.CompareOp, graph.SelectOp, g
 TELLING = 1.05
 #: Blocks smaller than this are not worth the second loop over channels.
 SMALLEST = 4
+#: CPUs multiply so many neighbouring bytes at once.
+FOUR = 4
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,8 @@ class _Choice:
         for group in members.values():
             channels = [count for value in group for count in channel_counts(value)]
             sizes = [s for s in self.sizes if s > 1 and all(count % s == 0 for count in channels)]
+            if self.machine is not None and self.machine.panel and any(map(_multiplied_as_bytes, group)):
+                sizes = [s for s in sizes if s % FOUR == 0]
             if sizes and (size := self._cheapest(group, [*sizes, 1])) > 1:
                 blocks |= dict.fromkeys(group, size)
         return blocks
@@ -166,6 +170,13 @@ def channel_counts(value: SSAValue) -> Iterable[int]:
     op = value.owner
     if isinstance(op, graph.ConvOp) and not is_depthwise(op):
         yield shape_of(op.w)[0] // op.group.value.data
+
+
+def _multiplied_as_bytes(value: SSAValue) -> bool:
+    """Whether a convolution multiplies the bytes of a value."""
+    users = [use.operation for use in value.uses]
+    of_bytes = tensor_of(value).element_type in (IntegerType(8), IntegerType(8, Signedness.UNSIGNED))
+    return of_bytes and any(isinstance(user, graph.ConvOp) for user in users)
 
 
 def is_depthwise(op: graph.ConvOp) -> bool:

@@ -67,10 +67,10 @@ def largest_quads(channels: int) -> int:
     return 0 if channels % QUAD else QUAD * largest_divisor(channels // QUAD, MOST // QUAD)
 
 
-def widened(window: Window) -> Window:
-    """The window with so many taps more along rows that four divides them, and the border that they need."""
-    *outer, last = window.kernel
-    more, rank = -last % QUAD, len(window.kernel)
-    pads = list(window.pads)
-    pads[2 * rank - 1] += more
-    return replace(window, kernel=(*outer, last + more), pads=tuple(pads))
+def widened(window: Window, axis: int = -1) -> Window:
+    """The window with so many taps more along an axis that four divides them, and the border that they need."""
+    kernel, pads = list(window.kernel), list(window.pads)
+    more, at = -kernel[axis] % QUAD, axis % len(kernel)
+    kernel[at] += more
+    pads[len(kernel) + at] += more * window.dilations[at]
+    return replace(window, kernel=tuple(kernel), pads=tuple(pads))

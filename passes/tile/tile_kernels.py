@@ -21,6 +21,7 @@ from vcc.passes.tile.attention import tile_attention
 from vcc.passes.tile.chain import tensor_type
 from vcc.passes.tile.concat import tile_concat
 from vcc.passes.tile.conv import tile_conv
+from vcc.passes.tile.depthwise_bytes import tile_depthwise
 from vcc.passes.tile.elementwise import tile_elementwise
 from vcc.passes.tile.gather import tile_gather
 from vcc.passes.tile.lowering import KernelLowering, Pack
@@ -31,7 +32,7 @@ from vcc.passes.tile.row import tile_layer_norm, tile_rms_norm, tile_softmax
 from vcc.passes.tile.scan import tile_cumsum
 from vcc.passes.tile.scatter import tile_scatter
 from vcc.passes.tile.topk import tile_topk
-from vcc.passes.tile.windowed import tile_depthwise, tile_pool
+from vcc.passes.tile.windowed import tile_pool
 from vcc.runtime.diagnostics import Diagnostic, VccError, merged
 
 #: The code of each kernel family, by the `kind` that fusion gives a kernel.

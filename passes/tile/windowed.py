@@ -31,17 +31,24 @@ SPATIAL = ("d", "h", "w")
 
 
 class WindowedTiling:
-    """The tile search and the code of a window operation that keeps channels apart."""
+    """The tile search and the code of a window operation that keeps channels apart.
 
-    def __init__(self, lower: KernelLowering, anchor: Operation, value: SSAValue, window: Window, fill: float):
+    `together` is how many channels of a row-major input are brought together when it is loaded, if any are.
+    """
+
+    def __init__(
+        self, lower: KernelLowering, anchor: Operation, value: SSAValue, window: Window, fill: float, together: int = 0
+    ):
         self.lower, self.anchor, self.window = lower, anchor, window
         out = tensor_type(anchor.results[0])
         names = SPATIAL[-len(window.kernel) :]
         block = block_of(out)
         splits = dict([block]) if block else splits_of(Prologue(lower, value, anchor).accesses.values())
+        gathers = together > 1 and not splits
+        splits = {1: together} if gathers else splits
         self.axes = iteration_axes(out, ["n", "c", *(f"o{s}" for s in names)], splits)
         self.block = splits.get(1, 1)
-        self.x = WindowInput(lower, anchor, value, window, self.block, fill)
+        self.x = WindowInput(lower, anchor, value, window, self.block, fill, gathers=gathers)
         self.spatial = [axis for axis in self.axes if axis.axis >= 2]
         self.channels = out.get_shape()[1]
 
@@ -156,9 +163,8 @@ def tile_pool(lower: KernelLowering) -> None:
         epilogue.finish(emitter)
 
 
-def tile_depthwise(lower: KernelLowering) -> None:
-    """Tile a kernel whose anchor is a `graph.conv` with one input and one output channel per group."""
-    anchor = next(op for op in lower.ops if isinstance(op, graph.ConvOp))
+def tile_depthwise_floats(lower: KernelLowering, anchor: graph.ConvOp) -> None:
+    """Tile a kernel whose anchor has one input and one output channel per group, of any dtype that `mac` has."""
     tiling = WindowedTiling(lower, anchor, anchor.x, anchor.window, anchor.fill)
     epilogue = tiling.epilogue()
     taps = prod(anchor.window.kernel)

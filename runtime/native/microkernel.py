@@ -18,6 +18,7 @@ from vcc.runtime.native.ahead import Ahead, ask_rows
 from vcc.runtime.native.convert import convert
 from vcc.runtime.native.emit import Val
 from vcc.runtime.native.epilogue import Result
+from vcc.runtime.native.lane_views import joined, shuffled
 from vcc.runtime.native.quads import Quads
 from vcc.runtime.native.shape import Shape
 from vcc.runtime.native.turned import turned
@@ -200,14 +201,33 @@ class Tile:
         else:
             words = [self.words(self.p.fast, self.cells[0, v] | depth, self.masks.read[v]) for v in range(self.vectors)]
         vectors = [quads.prepare(word, slow=False) for word in words]
-        rows = {r: self.word(self.p.slow, self.cells[r, 0] | depth) for r in range(self.rows)}
-        factors = {r: quads.prepare(word, slow=True) for r, word in rows.items()}
-        factors |= {CORRECTION: [quads.bias()]} if quads.corrected else {}
-        for r, factor in factors.items():
+        for r in range(self.rows):
+            word = "" if self.p.apart else self.word(self.p.slow, self.cells[r, 0] | depth)
             for v in range(self.vectors):
-                slot = self.sums[(r, v), part]
-                old = self.e.op(f"load {self.lanes.type}, ptr {slot}")
-                self.e.do(f"store {self.lanes.type} {quads.add(old, factor, vectors[v])}, ptr {slot}")
+                own = self.own_words(self.cells[r, v] | depth, self.masks.read[v]) if self.p.apart else word
+                self.add_quad(quads, (r, v), part, quads.prepare(own, slow=True), vectors[v])
+        for v in range(self.vectors if quads.corrected else 0):
+            self.add_quad(quads, (CORRECTION, v), part, [quads.bias()], vectors[v])
+
+    def add_quad(self, quads: Quads, cell: Cell, part: int, factor: list[str], vector: list[str]) -> None:
+        """Four products more in every lane of a cell."""
+        slot = self.sums[cell, part]
+        old = self.e.op(f"load {self.lanes.type}, ptr {slot}")
+        self.e.do(f"store {self.lanes.type} {quads.add(old, factor, vector)}, ptr {slot}")
+
+    def own_words(self, at: dict[int, Val], mask: str) -> str:
+        """Four bytes of the slow input for every lane: lanes are neighbours, the four of one lane lie apart."""
+        e, f, source, quad, width = self.e, self.p.f, self.p.slow, self.p.quad, self.lanes.width
+        assert quad is not None
+        few, many = f.lanes(source, width), f.lanes(source, 4 * width)
+        if source.strides[quad] == Poly.of(width) and not mask:
+            whole = f.read(source, at, self.p.lane, 4 * width)
+        else:
+            whole = joined(
+                f, few.kind, [f.read(source, at | {quad: t}, self.p.lane, width, mask) for t in range(4)], width
+            )
+        words = shuffled(f, many.type, whole, "", [t * width + lane for lane in range(width) for t in range(4)])
+        return e.op(f"bitcast {many.type} {words} to {self.lanes.type}")
 
     def words(self, source: View, at: dict[int, Val], mask: str) -> str:
         """Four bytes for every lane, lane after lane."""

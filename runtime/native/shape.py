@@ -137,9 +137,20 @@ class Shape:
         inputs = [view(self.instr, role) for role in ("a", "b")]
         if any(self.f.dtypes[v.buffer].size != 1 for v in inputs) or self.around is not None:
             return None
-        dims = enumerate(self.instr.domain)
-        quads = [i for i, d in dims if d.role is Role.K and d.size == FOUR and all(v.strides[i] == ONE for v in inputs)]
+        beside, dims = any(map(self.is_beside, free_dims(self.instr))), enumerate(self.instr.domain)
+        fours = [i for i, d in dims if d.role is Role.K and d.size == FOUR and inputs[1].strides[i] == ONE]
+        quads = [i for i in fours if inputs[0].strides[i] == ONE or (beside and inputs[0].strides[i].constant)]
         return quads[0] if quads else None
+
+    def is_beside(self, dim: int) -> bool:
+        """Whether products of bytes lie side by side along a dimension: those of a depthwise convolution's channels."""
+        a, b = (view(self.instr, role).strides[dim] for role in ("a", "b"))
+        return self.instr.domain[dim].role is Role.PARALLEL and a == ONE and b == FOUR
+
+    @property
+    def apart(self) -> bool:
+        """Whether every lane has words of its own of the slow input, too."""
+        return self.quad is not None and self.lane is not None and self.slow.strides[self.lane] != ZERO
 
     def cut_quad(self) -> None:
         """Cuts K by four where one input of bytes is dense along it: the words of the other come from a panel."""
@@ -163,11 +174,14 @@ class Shape:
         for i in lanes:
             for fast, slow in (("b", "a"), ("a", "b")):
                 stride, other = (view(self.instr, role).strides[i] for role in (fast, slow))
-                ready = stride == dense and (self.quad is None or view(self.instr, fast).strides[self.quad] == ONE)
+                words = self.quad is None or all(view(self.instr, r).strides[self.quad] == ONE for r in (fast, slow))
+                ready = stride == dense and words
                 turns = stride != ZERO and self.can_turn(view(self.instr, fast))
                 if self.quad is not None:
                     turns = self.can_gather(view(self.instr, fast), view(self.instr, slow), i)
-                if other == ZERO and (ready or turns):
+                if self.quad is not None and fast == "b" and self.is_beside(i):
+                    found.append((True, self.instr.domain[i].max, fast, i))
+                elif other == ZERO and (ready or turns):
                     found.append((ready, self.instr.domain[i].max, fast, i))
         if self.fused and self.fused.limit:
             found = [f for f in found if f[-1] == self.fused.limit.weights[0][0]]
@@ -183,9 +197,12 @@ class Shape:
         for i in set(free_dims(self.instr)) - set(written):
             for fast, slow in (("b", "a"), ("a", "b")):
                 ours, theirs = view(self.instr, fast).strides, view(self.instr, slow).strides
-                if (ours[i], theirs[i], self.dst.strides[i]) == (dense, ZERO, ONE) and self.instr.domain[
-                    i
-                ].size.constant:
+                lies = (ours[i], theirs[i], self.dst.strides[i]) == (dense, ZERO, ONE)
+                lies = lies and (self.quad is None or ours[self.quad] == theirs[self.quad] == ONE)
+                lies = lies or (
+                    self.quad is not None and fast == "b" and self.is_beside(i) and self.dst.strides[i] == ONE
+                )
+                if lies and self.instr.domain[i].size.constant:
                     found += [Choice(fast, i, row) for row in written if ours[row] == ZERO]
         return found
 

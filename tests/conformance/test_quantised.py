@@ -79,7 +79,7 @@ CONVOLUTIONS = [
 ]  # fmt: skip
 
 
-def quantised(name: str, x: Array, w: Array, *, zx: int = 120, **attributes: Any) -> Case:
+def quantised(name: str, x: Array, w: Array, *, zx: int = 120, rank: int = 2, **attributes: Any) -> Case:
     """A QLinearConv, and another of 1 x 1 on its result, so that blocks of channels can lie between them."""
     outputs = len(w)
     first = node("QLinearConv", "x sx zx w sw zw sy zy b", "t", **attributes)
@@ -87,12 +87,12 @@ def quantised(name: str, x: Array, w: Array, *, zx: int = 120, **attributes: Any
     constants = {
         "sx": scale(0.02), "zx": zero(zx, x.dtype), "w": w, "sw": scale(0.01), "zw": zero(0, np.int8),
         "sy": scale(0.3), "zy": zero(zx // 2, x.dtype), "b": numbers(np.int16, outputs).astype(np.int32),
-        "v": numbers(np.int8, 9, outputs, 1, 1),
+        "v": numbers(np.int8, 9, outputs, *(1,) * rank),
     }  # fmt: skip
     return Case(name, [first, second], {"x": x}, constants)
 
 
-CONVOLUTIONS += [
+IN_BLOCKS = [
     quantised("of-12-channels", numbers(np.uint8, 1, 12, 9, 7), numbers(np.int8, 24, 12, 3, 3), pads=PADS),
     quantised("signed", numbers(np.int8, 2, 8, 7, 7), numbers(np.int8, 16, 8, 3, 3), zx=-5, pads=PADS),
     quantised("of-rows", numbers(np.uint8, 1, 3, 17, 18), numbers(np.int8, 16, 3, 7, 7), pads=[3] * 4, strides=[2, 2]),
@@ -101,6 +101,16 @@ CONVOLUTIONS += [
     quantised("of-6-channels", numbers(np.uint8, 1, 6, 5, 5), numbers(np.int8, 10, 6, 1, 1)),
     quantised("groups", numbers(np.uint8, 1, 16, 8, 8), numbers(np.int8, 32, 8, 3, 3), group=2, pads=PADS),
     quantised("depthwise-then-1x1", numbers(np.uint8, 1, 16, 9, 9), numbers(np.int8, 16, 1, 3, 3), group=16, pads=PADS),
+    quantised("depthwise-5x5", numbers(np.uint8, 1, 32, 7, 6), numbers(np.int8, 32, 1, 5, 5), group=32, pads=[2] * 4),
+    quantised(
+        "depthwise-signed", numbers(np.int8, 1, 8, 9, 9), numbers(np.int8, 8, 1, 3, 3), zx=4, group=8, strides=[2, 2]
+    ),
+    quantised(
+        "depthwise-of-12", numbers(np.uint8, 1, 12, 6, 5), numbers(np.int8, 12, 1, 4, 1), group=12, dilations=[1, 2]
+    ),
+    quantised(
+        "depthwise-of-rows", numbers(np.uint8, 1, 20, 31), numbers(np.int8, 20, 1, 9), group=20, pads=[4, 4], rank=1
+    ),
 ]
 
 
@@ -157,7 +167,7 @@ def test_products(case: Case, target: str):
     check(case, target)
 
 
-@parametrize(CONVOLUTIONS)
+@parametrize([*CONVOLUTIONS, *IN_BLOCKS])
 def test_convolutions(case: Case, target: str):
     check(case, target)
 

@@ -131,3 +131,41 @@ def test_a_store_of_one_byte_writes_no_other():
     x, y = np.arange(17, dtype=np.float32), np.full(20, 99, np.uint8)
     compile_kernel(kernel).launch({"x": x, "y": y})
     assert [*y] == [*range(17), 99, 99, 99]
+
+
+def beside(a: str, b: str, channels: int, tap: int) -> Kernel:
+    """3 x 4 taps of each of some channels that lie side by side, taps `tap` elements apart, at 9 positions."""
+    (found,) = parse_kernel_text(
+        f"""kernel k(x: gm {a}[1024] in, w: gm {b}[{12 * channels}] in, y: gm i32[{9 * channels}] out) {{
+        buf p: l0a {a}[1024] @0  buf q: l0b {b}[{12 * channels}] @0  buf t: l0c i32[{9 * channels}] @0
+        buf o: ub i32[{9 * channels}] @0
+        load {{e:1024}} p(1), x(1)
+        load {{e:{12 * channels}}} q(1), w(1)
+        mmad {{m:m 9, c:{channels}, i:k 3, j:k 4}} t({channels},1,0,0), p({tap},1,{8 * tap},{tap}),
+             q(0,4,{4 * channels},1)
+        drain {{e:{9 * channels}}} o(1), t(1)
+        store {{e:{9 * channels}}} y(1), o(1) }}"""
+    )
+    return found
+
+
+@pytest.mark.parametrize(("a", "b"), [("u8", "i8"), ("i8", "i8"), ("u8", "u8")])
+@pytest.mark.parametrize(("channels", "tap"), [(16, 16), (12, 12), (8, 16)])
+@pytest.mark.parametrize("cpu", CPUS)
+def test_products_side_by_side_are_exact(a: str, b: str, channels: int, tap: int, cpu: str) -> None:
+    chosen, found = CPUS[cpu], beside(a, b, channels, tap)
+    if chosen is not None and not set(chosen.features.split(",")) <= {"", *host_cpu().features.split(",")}:
+        assert "define i32" in translate(found, chosen)
+        return
+    rng, arrays = np.random.default_rng(2), list[np.ndarray]()
+    for name, size in ((a, 1024), (b, 12 * channels)):
+        limits = np.iinfo(BY_NAME[name].numpy)
+        arrays.append(rng.integers(limits.min, limits.max, size, endpoint=True).astype(BY_NAME[name].numpy))
+    want, got = np.zeros(9 * channels, np.int32), np.zeros(9 * channels, np.int32)
+    run_kernel(found, {"x": arrays[0], "w": arrays[1], "y": want})
+    compile_kernel(found, chosen).launch({"x": arrays[0], "w": arrays[1], "y": got})
+    np.testing.assert_array_equal(got, want)
+
+
+def test_products_side_by_side_use_what_the_cpu_has() -> None:
+    assert "vpdpbusd.512" in translate(beside("u8", "i8", 16, 16), CPUS["vnni"])

@@ -161,9 +161,9 @@ def convolution_sums(node: Node, x: Quantised, w: Quantised, bias: SSAValue | No
 def _correlation(
     node: Node, x: SSAValue, w: SSAValue, bias: SSAValue | None, border: int, settings: Mapping[str, Any]
 ) -> SSAValue:
-    """A convolution of bytes in i32; filters of one channel, which vectors compute, in f32, which is exact so far."""
+    """A convolution of bytes in i32; filters of one channel that vectors compute in f32, which is exact so far."""
     weights, of_bytes = shape_of(w), attribute_of(border, tensor_of(x).element_type)
-    if weights[1] > 1 or prod(weights) // weights[0] > _EXACT_IN_F32:
+    if weights[1] > 1 or prod(weights) // weights[0] > _EXACT_IN_F32 or _channels_in_fours(node, x, w):
         return node.emit(graph.ConvOp(x, w, bias, border=of_bytes if border else None, **settings))
     array = constant_array(w, node.ctx)
     filters = node.cast(w, f32) if array is None else node.array(array.astype(np.float32))
@@ -174,6 +174,15 @@ def _correlation(
         if bias is None
         else node.binary("add", total, node.reshape(bias, (weights[0], *(1,) * (len(weights) - 2))))
     )
+
+
+def _channels_in_fours(node: Node, x: SSAValue, w: SSAValue) -> bool:
+    """Whether filters of one channel multiply bytes: on CPUs, for four channels at least at a time."""
+    target = node.ctx.get_dialect("visa").get_interface(TargetMachine)
+    machine = None if target is None else target.machine
+    native = machine is not None and machine.panel > 0
+    channels, constant = shape_of(x)[1], constant_array(w, node.ctx) is not None
+    return native and constant and shape_of(w)[0] == channels and channels % 4 == 0 and len(shape_of(x)) <= 4
 
 
 def _padded(node: Node, value: SSAValue, zero: SSAValue, pads: Sequence[int]) -> SSAValue:

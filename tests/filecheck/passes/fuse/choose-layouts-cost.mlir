@@ -31,3 +31,19 @@ func.func @narrow(%x: tensor<1x3x64x1xf32>, %w: tensor<24x3x1x1xf32>, %v: tensor
   %b = graph.conv %r, %v {pads = array<i64: 0, 0, 0, 0>, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, group = 1 : i64} : (tensor<1x24x64x1xf32>, tensor<24x24x1x1xf32>) -> tensor<1x24x64x1xf32>
   func.return %b : tensor<1x24x64x1xf32>
 }
+
+// -----
+
+// Bytes that a convolution multiplies lie in blocks of fours: 12 of 36 channels, and 18 in none.
+
+// CHECK-LABEL: @bytes
+// CHECK: %b = graph.cast %a {{.*}} -> tensor<1x36x16x16xui8, #graph.blocked<axis = 1, block = 12>>
+// CHECK: %d = graph.cast %c {{.*}} -> tensor<1x18x16x16xui8>
+func.func @bytes(%x: tensor<1x4x16x16xui8>, %wa: tensor<36x4x1x1xi8>, %wc: tensor<18x36x1x1xi8>, %we: tensor<4x18x1x1xi8>) -> tensor<1x4x16x16xi32> {
+  %a = graph.conv %x, %wa {pads = array<i64: 0, 0, 0, 0>, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, group = 1 : i64} : (tensor<1x4x16x16xui8>, tensor<36x4x1x1xi8>) -> tensor<1x36x16x16xi32>
+  %b = graph.cast %a : (tensor<1x36x16x16xi32>) -> tensor<1x36x16x16xui8>
+  %c = graph.conv %b, %wc {pads = array<i64: 0, 0, 0, 0>, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, group = 1 : i64} : (tensor<1x36x16x16xui8>, tensor<18x36x1x1xi8>) -> tensor<1x18x16x16xi32>
+  %d = graph.cast %c : (tensor<1x18x16x16xi32>) -> tensor<1x18x16x16xui8>
+  %e = graph.conv %d, %we {pads = array<i64: 0, 0, 0, 0>, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, group = 1 : i64} : (tensor<1x18x16x16xui8>, tensor<4x18x1x1xi8>) -> tensor<1x4x16x16xi32>
+  func.return %e : tensor<1x4x16x16xi32>
+}
