@@ -30,6 +30,7 @@ class Frame:
         self.e, self.cpu, self.in_place = emitter, emitter.cpu, in_place or {}
         self.env: dict[str, Val] = {}
         self.single: dict[str, int] = {}  # masks of one lane, known when code is made, and that lane
+        self.counts: dict[str, int] = {}  # of the lanes of masks of the first lanes, where the number is constant
         self.panel_bytes = 0  # of the largest panel of a product, see panels.py
         self.buffers = {b.name: b for b in kernel.buffers}
         tensors = [p for p in kernel.params if isinstance(p, TensorParam)]
@@ -105,8 +106,28 @@ class Frame:
         if not mask:
             self.e.do(f"store {lanes.stored} {raw}, ptr {where}, align {lanes.dtype.size}")
             return
+        if self.cpu.vector_bytes < 64 and mask in self.counts:
+            self.write_first(lanes, where, raw, self.counts[mask])
+            return
         rest = (f"ptr {where}", f"i32 {lanes.dtype.size}", f"{lanes.mask} {mask}")
         self.e.call(f"masked.store.{lanes.stored_suffix}.p0", "void", f"{lanes.stored} {raw}", *rest)
+
+    def write_first(self, lanes: Lanes, where: str, raw: str, count: int) -> None:
+        """Stores the first lanes as whole vectors, where a masked store takes dozens of cycles or there is none.
+
+        Two of them overlap where the last would not be full.
+        """
+        done, piece = 0, lanes.width
+        element = lanes.stored[lanes.stored.index("x ") + 2 : -1]
+        while done < count:
+            while piece > count:
+                piece //= 2
+            start = min(done, count - piece)
+            order = ", ".join(f"i32 {start + i}" for i in range(piece))
+            part = self.e.op(f"shufflevector {lanes.stored} {raw}, {lanes.stored} poison, <{piece} x i32> <{order}>")
+            at = self.e.op(f"getelementptr {element}, ptr {where}, i64 {start}") if start else where
+            self.e.do(f"store <{piece} x {element}> {part}, ptr {at}, align {lanes.dtype.size}")
+            done = start + piece
 
     def mask(self, width: int, low: Val, high: Val) -> str:
         """The lanes whose number is in low..high."""
@@ -120,6 +141,8 @@ class Frame:
         mask = e.op(f"and <{width} x i1> {', '.join(parts)}")
         if isinstance(low, int) and isinstance(high, int) and min(high, width) - max(low, 0) == 1:
             self.single[mask] = max(low, 0)
+        if low == 0 and isinstance(high, int):
+            self.counts[mask] = max(0, min(high, width))
         return mask
 
     def operand(self, instr: Instr, operand: Operand, width: int) -> str:

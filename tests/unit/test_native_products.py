@@ -112,7 +112,7 @@ def test_long_k_is_taken_in_parts(b: str, monkeypatch: pytest.MonkeyPatch) -> No
     rest = "drain {m:29, n:50} o(50,1), t(50,1), bias=2.0, act=relu"
     found = kernel("60,0,1", b, 29, 50, 60, rest)
     plain = translate(found)
-    monkeypatch.setattr(shape, "PART_BYTES", 2048)
+    monkeypatch.setattr(shape, "PART_BYTES", 1024)
     assert translate(found) != plain
     agree(found)
 
