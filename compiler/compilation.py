@@ -60,7 +60,7 @@ class Compilation:
 
         Without `need_sizes`, open dimensions stay in the module.
         """
-        machine = load_target(options.target)
+        machine = _machine(options)
         trace = Trace()
         with trace.measure("import", "import"), collector_paused():
             from vcc.compiler.frontend import import_model
@@ -81,7 +81,7 @@ class Compilation:
         """Go on from the IR in `path`, which phase `phase` made; E0107 if it is not valid, E0202 for another target."""
         if phase not in IR_PHASES:
             raise error("E0202", f"'{phase}' is not a phase with IR", help=f"phases: {', '.join(IR_PHASES)}")
-        machine = load_target(options.target)
+        machine = _machine(options)
         trace = Trace()
         with trace.measure("read", "read"), collector_paused():
             ctx = make_context(machine)
@@ -152,3 +152,9 @@ class Compilation:
         if folder is not None:
             make_folder(folder)
             write_ir(module, self.ctx, folder / f"{PHASE_NAMES.index(phase)}-{phase}.mlir")
+
+
+def _machine(options: Options) -> Machine:
+    """The target's machine, as far as the options let it be used. Raises E0201 for the target."""
+    machine = load_target(options.target)
+    return machine if options.winograd else replace(machine, winograd=0)

@@ -25,7 +25,8 @@ class Options:
     `target` is a target's name or a .toml file. `shapes` gives inputs their sizes, by name; inputs in `values` become
     constants (a number fills an input's shape). `host_ops` says whether operators without a kernel may run on the host
     ("allow") or are an error ("error"). `verify_each` verifies the IR after every pass and not just after every phase.
-    `save_temps` is a folder for the IR after each phase.
+    `save_temps` is a folder for the IR after each phase. `winograd` says whether convolutions may be done by minimal
+    filtering where the target allows it, which is faster and rounds a little differently.
     """
 
     target: str = "host"
@@ -34,6 +35,7 @@ class Options:
     verify_each: bool = False
     save_temps: Path | None = None
     values: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    winograd: bool = True
 
     def __post_init__(self) -> None:
         if self.host_ops not in HOST_OPS:
@@ -50,6 +52,7 @@ class Options:
             "values": {name: np.asarray(value).tolist() for name, value in self.values.items()},
             "host_ops": self.host_ops,
             "verify_each": self.verify_each,
+            "winograd": self.winograd,
         }
 
 

@@ -71,6 +71,11 @@ def compile_options(parser: argparse.ArgumentParser) -> None:
         default="allow",
         help="what to do with operators that no kernel covers (default: allow, on the host)",
     )
+    parser.add_argument(
+        "--no-winograd",
+        action="store_true",
+        help="do all convolutions directly, none by Winograd's minimal filtering (see the remarks of vcc inspect)",
+    )
 
 
 def options_of(args: argparse.Namespace) -> Options:
@@ -82,4 +87,5 @@ def options_of(args: argparse.Namespace) -> Options:
         shapes=parse_shapes(args.shape),
         host_ops=args.host_ops,
         values=parse_values(args.freeze),
+        winograd=not args.no_winograd,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import cached_property
 from math import prod
 from typing import Any
 
@@ -24,6 +25,7 @@ from vcc.passes.tile.conv_tiles import ConvTiles
 from vcc.passes.tile.epilogue import Epilogue
 from vcc.passes.tile.lowering import KernelLowering, Pack, tile_counts
 from vcc.passes.tile.window import WindowInput
+from vcc.passes.tile.winograd import fastest_winograd
 from vcc.runtime.isa.dtypes import BY_NAME
 from vcc.runtime.isa.expr import ONE, ZERO, Poly
 from vcc.runtime.isa.kernel import Dim, Memory, Role, View
@@ -64,10 +66,20 @@ class ConvTiling:
         self.taps = prod(self.window.kernel)
         self.kernel_names = self.tiles.kernel_names
 
+    @cached_property
+    def sizes(self) -> dict[str, int]:
+        """The tile sizes, see `ConvTiles.choose`."""
+        return self.tiles.choose(self.lower.node)
+
+    @property
+    def cycles(self) -> float:
+        """Cycles of the busiest core."""
+        return float(self.tiles.cost({name: np.asarray(size) for name, size in self.sizes.items()}))
+
     def emit(self) -> None:
         """Build the kernel."""
         lower, builder = self.lower, self.lower.builder
-        sizes = self.tiles.choose(lower.node)
+        sizes = self.sizes
         number = lower.is_packable(self.anchor.w)
         packs = {} if number is None else {number: self._pack(sizes["o"])}
         lower.open(packs)
@@ -254,6 +266,10 @@ class ConvTiling:
 
 
 def tile_conv(lower: KernelLowering) -> None:
-    """Tile a kernel whose anchor is a `graph.conv`."""
+    """Tile a kernel whose anchor is a `graph.conv`: directly, or by minimal filtering where that takes fewer cycles."""
     anchor = next(op for op in lower.ops if isinstance(op, graph.ConvOp))
-    ConvTiling(lower, anchor).emit()
+    direct, filtering = ConvTiling(lower, anchor), fastest_winograd(lower, anchor)
+    if filtering is not None and filtering.cycles < direct.cycles:
+        filtering.emit()
+    else:
+        direct.emit()

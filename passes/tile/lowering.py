@@ -55,6 +55,8 @@ class KernelLowering:
         self.packs: dict[int, Pack] = {}
         #: Packs of operands that loads of any kind want.
         self.wanted: dict[int, Pack] = {}
+        #: What to say of how the kernel is done, besides what fusion says.
+        self.remarks: list[str] = []
         self.params: dict[SSAValue, str] = {}
         self.result, self.stored_as = stored_through(op.yielded[0])
         self.output = ""

@@ -8,7 +8,7 @@ from math import prod
 
 import numpy as np
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr
 from xdsl.ir import Operation, OpResult, SSAValue
 from xdsl.passes import ModulePass
 
@@ -59,10 +59,11 @@ FAMILIES: dict[str, Callable[[KernelLowering], None]] = {
 
 @dataclass
 class Lowered:
-    """A kernel lowered once: its operation, how it wants its constants, and who uses it."""
+    """A kernel lowered once: its operation, how it wants its constants, what to say of it, and who uses it."""
 
     op: KernelOp
     packs: dict[int, Pack]
+    remarks: list[str]
     instances: list[graph.KernelOp] = field(default_factory=list[graph.KernelOp])
 
 
@@ -98,7 +99,7 @@ class TileKernels(ModulePass):
                     continue
                 name = f"{kind}_{counts.setdefault(kind, 0)}"
                 counts[kind] += 1
-                lowered[key] = Lowered(lower.finish(name), lower.packs)
+                lowered[key] = Lowered(lower.finish(name), lower.packs, lower.remarks)
             lowered[key].instances.append(kernel)
         if problems:
             raise VccError(merged(problems))
@@ -190,7 +191,7 @@ def replace_by_launch(
         [node_names(op) for op in ops],
         [value_names(op.results[0])[0] for op in observed],
         in_place_pairs(kernel),
-        kernel.remarks,
+        ArrayAttr([*(kernel.remarks or ()), *map(StringAttr, entry.remarks)]) if entry.remarks else kernel.remarks,
     )
     launch.location = fuse_locations(kernel, *ops)
     names = [value_names(result) for result in kernel.results]
