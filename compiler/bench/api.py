@@ -12,7 +12,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from vcc.compiler.bench.compare import BLOCKS, Comparison, compare
+from vcc.compiler.bench.compare import BLOCKS, TOLERANCE, Comparison, compare
 from vcc.compiler.bench.engines.registry import engine_named, opponents
 from vcc.compiler.bench.fresh import Fresh, fresh
 from vcc.compiler.bench.machine import cpu_name
@@ -23,10 +23,6 @@ from vcc.runtime.diagnostics import error
 from vcc.runtime.session import usable_cpus
 
 Array = NDArray[Any]
-
-#: How far a whole model's outputs may be from another engine's (relative L2) to count as right. Engines approximate
-#: functions in their own ways, which adds up over a network; `vcc diff` compares tensor by tensor and more narrowly.
-TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -56,12 +52,12 @@ class Report:
 
     @property
     def wrong(self) -> tuple[tuple[int, str, float], ...]:
-        """Threads, engine and error wherever vcc's outputs are further from an engine's than the tolerance."""
+        """Threads, engine and error wherever vcc's outputs are further from an engine's than may be."""
         return tuple(
             (m.comparison.threads, o.engine, o.error)
             for m in self.measured
             for o in m.comparison.opponents
-            if not o.problem and not o.error <= self.tolerance
+            if o.wrong(self.tolerance)
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -73,10 +69,11 @@ class Report:
         comparison = measured.comparison
         found: dict[str, Any] = asdict(comparison)
         found["of_peak"] = comparison.of_peak
-        for opponent in found["opponents"]:
-            opponent["wrong"] = not opponent["problem"] and not opponent["error"] <= self.tolerance
-            if not isfinite(opponent["error"]):  # JSON has no infinity
-                opponent["error"] = None
+        for opponent, each in zip(found["opponents"], comparison.opponents, strict=True):
+            opponent["wrong"] = each.wrong(self.tolerance)
+            for name in ("error", "spread"):
+                if not isfinite(opponent[name]):  # JSON has no infinity
+                    opponent[name] = None
         return found | {"fresh": {name: asdict(each) for name, each in measured.fresh.items()}}
 
 
@@ -113,7 +110,7 @@ def benchmark(
             found = prepare(source, folder, name, feeds or {}, seed, options)
         measured: list[Measured] = []
         for count in dict.fromkeys(threads):
-            comparison = compare(found.subject, engines, count, found.macs, 0, blocks, runs)
+            comparison = compare(found.subject, engines, count, found.macs, 0, blocks, runs, tolerance)
             names = ["vcc", *(o.engine for o in comparison.opponents if not o.problem)] if memory else []
             starts = {each: fresh(engine_named(each), found.subject, count, folder) for each in names}
             measured.append(Measured(comparison, starts))

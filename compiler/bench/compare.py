@@ -5,7 +5,8 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,11 @@ from vcc.runtime.diagnostics import VccError
 Array = NDArray[Any]
 
 BLOCKS = 7
+#: How far a whole model's outputs may be from another engine's (relative L2) to count as right. Engines approximate
+#: functions in their own ways, which adds up over a network; `vcc diff` compares tensor by tensor and more narrowly.
+TOLERANCE = 1e-4
+#: Runs with inputs changed in the last digits: whether that turns a rounding over is a matter of luck.
+SHAKES = 6
 #: The root mean square of an output below which the absolute difference counts instead of the relative one.
 NEAR_ZERO = 1e-6
 
@@ -29,9 +35,11 @@ class Opponent:
     """An engine on a subject, beside vcc.
 
     `ratio` is vcc's time divided by this engine's, the median over blocks (below 1: vcc is faster), `low` and `high`
-    its quartiles. `error` is the worst relative L2 difference of vcc's outputs from this engine's. `variant` is the
-    setting that was fastest, `variants` the seconds of each. `open_s` is what loading and compiling took. An engine
-    that could not take the model has only a `problem`.
+    its quartiles. `error` is the worst relative L2 difference of vcc's outputs from this engine's, and `spread`, taken
+    only where that is above the tolerance, how far this engine's own move without its optimisations of graphs or with
+    inputs that differ in the last digits: quantised models turn that into whole steps. `variant` is the setting that
+    was fastest, `variants` the seconds of each. `open_s` is what loading and compiling took. An engine that could not
+    take the model has only a `problem`.
     """
 
     engine: str
@@ -41,10 +49,16 @@ class Opponent:
     low: float = 0.0
     high: float = 0.0
     error: float = 0.0
+    spread: float = 0.0
     open_s: float = 0.0
     variant: str = ""
     variants: dict[str, float] = field(default_factory=dict[str, float])
     problem: str = ""
+
+    def wrong(self, tolerance: float) -> bool:
+        """vcc's outputs are further from this engine's than the tolerance, and than this engine's own differ."""
+        allowed = max(tolerance, self.spread if isfinite(self.spread) else 0.0)
+        return not self.problem and not self.error <= allowed
 
 
 @dataclass(frozen=True)
@@ -85,10 +99,12 @@ def compare(
     nbytes: int = 0,
     blocks: int = BLOCKS,
     runs: int = 0,
+    tolerance: float = TOLERANCE,
 ) -> Comparison:
     """Time the subject on vcc and the engines, all in this process, in `blocks` blocks of `runs` runs each.
 
     Without `runs`, a block lasts about `BLOCK_SECONDS`. `macs` and `nbytes` are the work of one run, 0 if unknown.
+    Errors above `tolerance` are held against the engine's own spread.
     Raises VccError: E0601 for an engine that is not installed, and whatever vcc raises. A model that another engine
     cannot take is told in that engine's entry.
     """
@@ -110,13 +126,38 @@ def compare(
     position = 1
     for engine, (opened, open_s, problem) in zip(engines, found, strict=True):
         rows = [[row[0], *row[position : position + len(opened)]] for row in times]
-        opponents.append(_opponent(engine, opened, rows, results, open_s, problem))
+        opponent = _opponent(engine, opened, rows, results, open_s, problem)
+        if opponent.wrong(tolerance):
+            opponent = replace(opponent, spread=_spread(engine, subject, _fastest(opened, opponent).outputs()))
+        opponents.append(opponent)
         position += len(opened)
     return Comparison(
         subject.name, threads, statistics.median(row[0] for row in times), own[0].variant, machine_code_s,
         2.0 * macs, float(nbytes), statistics.median(p for p, _ in peaks), statistics.median(p for _, p in peaks),
         tuple(opponents),
     )  # fmt: skip
+
+
+def _fastest(sessions: Sequence[Session], opponent: Opponent) -> Session:
+    return next(session for session in sessions if session.variant == opponent.variant)
+
+
+def _spread(engine: Engine, subject: Subject, outputs: list[Array]) -> float:
+    """How far an engine's outputs move by changes that should not matter."""
+    others = [engine.unoptimised_outputs(subject)]
+    noise = np.random.default_rng(0)
+    for _ in range(SHAKES):
+        feeds = {name: _shaken(array, noise) for name, array in subject.feeds.items()}
+        others.append(engine.open(replace(subject, feeds=feeds), 1, variants=False)[0].outputs())
+    return max(worst_error(other, outputs) for other in others if other is not None)
+
+
+def _shaken(array: Array, noise: np.random.Generator) -> Array:
+    """Floats changed by at most eight units of relative precision."""
+    if array.dtype.kind != "f":
+        return array
+    step = 8 * float(np.finfo(array.dtype).eps)
+    return (array * (1 + step * noise.uniform(-1, 1, array.shape))).astype(array.dtype)
 
 
 def worst_error(actual: Sequence[Array], expected: Sequence[Array]) -> float:
@@ -176,5 +217,5 @@ def _opponent(
     variants = {s.variant: t for s, t in zip(sessions, medians, strict=True)}
     variant = sessions[best].variant
     return Opponent(
-        engine.name, engine.version(), medians[best], ratio, low, high, error, open_s, variant, variants
+        engine.name, engine.version(), medians[best], ratio, low, high, error, 0.0, open_s, variant, variants
     )  # fmt: skip

@@ -80,7 +80,7 @@ def opponent_cells(each: Opponent) -> tuple[str, ...]:
         f"{1e3 * each.seconds:.3f}{flushed}",
         f"{each.ratio:.2f}",
         f"{each.low:.2f}-{each.high:.2f}",
-        f"{each.error:.1e}",
+        f"{each.error:.1e}" + (f" (its own {each.spread:.1e})" if each.spread else ""),
         f"{each.open_s:.2f}",
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from vcc.runtime.diagnostics import Exit, error
+from vcc.runtime.diagnostics import Exit, error, plural
 from vcc.tools.arguments import compile_options
 
 MOST_THREADS = 1024
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         print_report(report)
     for count, engine, found in report.wrong:
-        what = f"{engine}, {count} threads: vcc's outputs differ by {found:.2g}, allowed is {tolerance:g}"
+        what = f"{engine}, {plural(count, 'thread')}: vcc's outputs differ by {found:.2g}, allowed is {tolerance:g}"
         note(str(error("E0501", what, help=f"vcc diff {args.model or args.file} finds where it begins")))
     return status
 

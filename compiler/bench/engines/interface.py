@@ -95,3 +95,7 @@ class Engine(Protocol):
     def open(self, subject: Subject, threads: int, variants: bool = True) -> list[Session]:
         """The subject's sessions: with `variants`, one for each setting of which the fastest shall count."""
         ...
+
+    def unoptimised_outputs(self, subject: Subject) -> list[Array] | None:
+        """The outputs without the engine's optimisations of graphs; None where it has no such way."""
+        ...

@@ -84,6 +84,10 @@ class IreeEngine:
         except Exception as failure:
             raise _refused(subject, str(failure)) from failure
 
+    def unoptimised_outputs(self, subject: Subject) -> list[Array] | None:
+        """None: there is no such way."""
+        return None
+
 
 def _device(runtime: Any, threads: int) -> Any:
     if threads == 1:

@@ -65,11 +65,17 @@ class OnnxRuntimeEngine:
         """Two sessions: denormals kept, and flushed to zero; without `variants` the first alone."""
         return [self._session(subject, threads, flush) for flush in ((False, True) if variants else (False,))]
 
-    def _session(self, subject: Subject, threads: int, flush: bool) -> OnnxRuntimeSession:
+    def unoptimised_outputs(self, subject: Subject) -> list[Array] | None:
+        """As `Engine.unoptimised_outputs`."""
+        return self._session(subject, 1, False, optimise=False).outputs()
+
+    def _session(self, subject: Subject, threads: int, flush: bool, optimise: bool = True) -> OnnxRuntimeSession:
         onnxruntime = _module()
         options = onnxruntime.SessionOptions()
         options.log_severity_level = LOG_ERRORS
         options.intra_op_num_threads = threads
+        if not optimise:
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.set_denormal_as_zero", str(int(flush)))
         try:

@@ -52,6 +52,10 @@ class OpenVinoEngine:
         """Two sessions: denormals kept, and flushed to zero; without `variants` the first alone."""
         return [_session(subject, threads, flush) for flush in ((False, True) if variants else (False,))]
 
+    def unoptimised_outputs(self, subject: Subject) -> list[Array] | None:
+        """None: there is no such way."""
+        return None
+
 
 def _session(subject: Subject, threads: int, flush: bool) -> OpenVinoSession:
     openvino = _module()

@@ -50,3 +50,7 @@ class VccEngine:
     def open(self, subject: Subject, threads: int, variants: bool = True) -> list[Session]:
         """One session. Its first run makes the machine code, or finds it in the cache."""
         return [VccSession(load(subject.binary), subject, threads, subject.fresh_outputs())]
+
+    def unoptimised_outputs(self, subject: Subject) -> list[Array] | None:
+        """None: there is no such way."""
+        return None

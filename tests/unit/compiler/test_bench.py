@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from vcc.compiler.bench import floating
@@ -146,6 +147,7 @@ class FakeEngine:
 
     name: str = "onnxruntime"
     refuses: bool = False
+    unoptimised: float | None = None
 
     def check(self) -> None:
         pass
@@ -157,6 +159,9 @@ class FakeEngine:
         if self.refuses:
             raise error("E0602", "it has an operator that I do not know")
         return [FakeSession("fake", [], [np.full((3, 10), 0.7, np.float32)], variant=v) for v in ("slow", "fast")]
+
+    def unoptimised_outputs(self, subject: Subject) -> list[NDArray[Any]] | None:
+        return None if self.unoptimised is None else [np.full((3, 10), self.unoptimised, np.float32)]
 
 
 def test_a_wrong_engine_and_one_that_refuses(tmp_path: Path):
@@ -177,6 +182,19 @@ def test_a_wrong_result_is_reported(monkeypatch: pytest.MonkeyPatch):
     ((threads, engine, worst),) = report.wrong
     assert (threads, engine) == (1, "onnxruntime") and worst > 0.1
     assert report.as_dict()["measured"][0]["opponents"][0]["wrong"]
+
+
+def test_an_engine_that_differs_from_itself(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Its own results with and without its optimisations say how far a right result may be."""
+    monkeypatch.setattr("vcc.compiler.bench.api.engine_named", lambda name: VccEngine())
+    for unoptimised, right in ((0.7001, False), (-2.0, True), (np.nan, False)):
+        monkeypatch.setattr(
+            "vcc.compiler.bench.api.opponents", lambda names, u=unoptimised: [FakeEngine(unoptimised=u)]
+        )
+        report = benchmark(model_path(), "digits", blocks=1, runs=1, options=Options(shapes=SHAPES))
+        print_report(report)
+        out = capsys.readouterr().out
+        assert (not report.wrong) == right == ("WRONG" not in out) == ("differ by 3.9e+00, so" in out)
 
 
 def test_a_refusal_has_a_row_and_its_reason(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
