@@ -360,9 +360,12 @@ class Shape:
             with self.e.loop(0, size, count) as at:
                 yield {dim: self.e.scalar("min", at, size - count)}, count  # the last one begins early enough
         else:
-            whole = self.e.add(size, self.e.mul(self.e.scalar("mod", size, count), -1))
-            with self.e.loop(0, whole, count) as at:
-                yield {dim: at}, count
+            end = self.e.add(size, self.e.mul(self.e.scalar("mod", size, count), -1))
+            if self.overlaps(dim) and count > 1:  # all of them, if they make one whole block
+                end = self.e.op(f"select i1 {self.e.op(f'icmp sge i64 {size}, {count}')}, i64 {size}, i64 0")
+            last = self.e.add(size, -count)
+            with self.e.loop(0, end, count) as at:
+                yield {dim: self.e.scalar("min", at, last) if self.overlaps(dim) else at}, count
             if count > 1:
-                with self.e.loop(whole, size) as at:
+                with self.e.loop(end, size) as at:
                     yield {dim: at}, 1

@@ -52,6 +52,20 @@ def test_any_size(m: int, n: int, k: int, turned: bool) -> None:
     agree(kernel(f"{k},0,1", b, m, n, k))
 
 
+@pytest.mark.parametrize("rows", [0, 1, 5, 14, 15, 28, 33, 40])
+def test_rows_that_only_a_launch_counts(rows: int) -> None:
+    (found,) = parse_kernel_text(
+        """kernel k(x: gm f32[65536] in, w: gm f32[65536] in, y: gm f32[65536] out, c: i64 0..40) {
+        buf p: l0a f32[1600] @0  buf q: l0b f32[1280] @0  buf t: l0c f32[1280] @0  buf o: ub f32[1280] @0
+        load {e:1600} p(1), x(1)
+        load {e:1280} q(1), w(1)
+        mmad {m:m %c max 40, n:n 32, k:k 40} t(32,1,0), p(40,0,1), q(0,1,32)
+        drain {m:%c max 40, n:32} o(32,1), t(32,1), bias=1.0
+        store {m:%c max 40, n:32} y(32,1), o(32,1) }"""
+    )
+    agree(found, count=rows)
+
+
 @pytest.mark.parametrize("b", ["0,1,512", "0,512,1", "0,3,200"], ids=["far rows", "turned", "no vectors"])
 @pytest.mark.parametrize("cpu", [None, AVX2], ids=["host", "avx2"])
 def test_inputs_that_need_panels(b: str, cpu: Cpu | None) -> None:

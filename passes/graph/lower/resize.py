@@ -74,11 +74,16 @@ def scales_of(node: Node) -> list[float]:
 
 @lowers("Resize", "Upsample", needs=[known_scales, known_transform, stretches, no_antialias, nearest_or_float])
 def lower_resize(node: Node) -> SSAValue:
-    """Every axis on its own, those that shrink first."""
+    """Every axis on its own, those that shrink first; of those that grow, inner ones, which move single elements."""
     method, scales = method_of(node), scales_of(node)
     shape, result = node.shape(0), node.result_shape(0)
     x = node.x
-    for axis in sorted(range(len(shape)), key=lambda axis: result[axis] / max(1, shape[axis])):
+
+    def growth(axis: int) -> tuple[float, int]:
+        factor = result[axis] / max(1, shape[axis])
+        return factor, -axis if factor > 1 else axis
+
+    for axis in sorted(range(len(shape)), key=growth):
         if shape[axis] and (result[axis] != shape[axis] or scales[axis] != 1):
             x = _resize_axis(node, x, axis, taps_of(method, shape[axis], result[axis], scales[axis]))
     return x
