@@ -98,8 +98,23 @@ def _sums(node: Node, value: SSAValue, axes: Sequence[int]) -> SSAValue:
     return node.reduce("add", node.cast(value, i32), axes)
 
 
+def _signed(node: Node, of: Quantised, other: SSAValue) -> Quantised:
+    """A constant of unsigned bytes as signed ones smaller by 128, if the other operand is unsigned, too.
+
+    Unsigned by signed bytes is what CPUs multiply four at a time.
+    """
+    array, zero = constant_array(of.value, node.ctx), of.zero
+    point = np.zeros((), np.uint8) if zero is None else constant_array(zero, node.ctx)
+    unsigned = all(numpy_dtype_of(tensor_of(x).element_type) == np.uint8 for x in (of.value, other))
+    if array is None or point is None or not unsigned:
+        return of
+    shifted = (point.astype(np.int16) - 128).astype(np.int8)
+    return Quantised(node.array((array ^ 128).view(np.int8)), node.array(shifted) if shifted.any() else None)
+
+
 def matrix_sums(node: Node, a: Quantised, b: Quantised) -> SSAValue:
     """sum over k of (a - za) * (b - zb) in i32; za is a number or one per row, zb a number or one per column."""
+    b = _signed(node, b, a.value)
     left, right = a.value, b.value
     if len(shape_of(left)) == 1:
         left = node.reshape(left, (1, *shape_of(left)))
@@ -130,6 +145,7 @@ def _zero_along(node: Node, zero: SSAValue, value: SSAValue, axis: int) -> SSAVa
 
 def convolution_sums(node: Node, x: Quantised, w: Quantised, bias: SSAValue | None) -> SSAValue:
     """A convolution of x - zx with w - zw in i32; zx is a number, zw a number or one per output channel."""
+    w = w if w.zero is None else _signed(node, w, x.value)  # a new zero point would be a second convolution
     weights, group = shape_of(w.value), node.int("group", 1)
     window = resolved_window(node, weights[2:])
     value, pads, border = x.value, window.pads, 0
@@ -150,7 +166,8 @@ def convolution_sums(node: Node, x: Quantised, w: Quantised, bias: SSAValue | No
         zero = _wide(node, w.zero)
         zw = node.reshape(zero, () if prod(shape_of(zero)) == 1 else (weights[0], *(1,) * (rank - 2)))
         dtype = numpy_dtype_of(tensor_of(w.value).element_type)
-        sums = _correlation(node, value, node.array(np.ones(weights, dtype)), None, border, settings)
+        ones = np.ones((1, *weights[1:]) if group == 1 else weights, dtype)
+        sums = _correlation(node, value, node.array(ones), None, border, settings)
         if x.zero is not None:
             zx = _wide(node, node.reshape(x.zero, ()))
             sums = node.binary("sub", sums, node.binary("mul", zx, node.scalar(prod(weights[1:]), sums)))
