@@ -22,10 +22,14 @@ from vcc.passes.graph.quantised.nodes import Quantised, dequantised, element, is
 
 
 class SignedOperand(RewritePattern):
-    """Makes one operand of a product of dequantised bytes unsigned and the other signed."""
+    """Makes one operand of a product of dequantised bytes unsigned and the other signed.
+
+    What was shifted for one product is not shifted again for another, nor is what both operands are made of.
+    """
 
     def __init__(self, ctx: Context):
         self.ctx = ctx
+        self.settled = set[SSAValue]()
 
     def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
         if not isinstance(op, SchemaOp) or not is_node(op, *PRODUCTS):
@@ -35,14 +39,14 @@ class SignedOperand(RewritePattern):
             return
         # Weights follow when they are lowered: what is constant can be shifted there.
         unsigned = numpy_dtype_of(_element(a.bytes)) == np.uint8
-        self._shift(b if unsigned else a, rewriter)
+        shifted, kept = (_source(b), _source(a)) if unsigned else (_source(a), _source(b))
+        if shifted is not kept and isinstance(shifted, SchemaOp):
+            self._shift(shifted, rewriter)
 
-    def _shift(self, x: Quantised, rewriter: PatternRewriter) -> None:
-        """Give what makes the bytes the other sign, if a QuantizeLinear does, for dequantisations alone."""
-        source = x.bytes.owner
-        while isinstance(source, SchemaOp) and is_movement(source) and not is_node(source, "Concat"):
-            source = source.operands[0].owner
-        if not isinstance(source, SchemaOp) or (made := quantised(source)) is None:
+    def _shift(self, source: SchemaOp, rewriter: PatternRewriter) -> None:
+        """Give what a QuantizeLinear makes for dequantisations alone the other sign."""
+        made = quantised(source)
+        if made is None or made.bytes in self.settled:
             return
         if constant_array(source.operands[0], self.ctx) is not None or not self._dequantised_alone(made.bytes):
             return
@@ -56,6 +60,7 @@ class SignedOperand(RewritePattern):
         new = make_schema_op(source.schema, inputs, [_typed(made.bytes, shifted.result)], attributes)
         new.location = source.location
         rewriter.insert(new, InsertPoint.before(source))
+        self.settled.add(new.results[0])
         self._replace(made.bytes, new.results[0], shifted.result, rewriter)
 
     def _dequantised_alone(self, bytes: SSAValue) -> bool:
@@ -88,6 +93,14 @@ class SignedOperand(RewritePattern):
                 found = make_schema_op(op.schema, [new, op.inputs[1], zero], op.result_types, op.node_attributes)
                 found.location = op.location
                 rewriter.replace(op, found)
+
+
+def _source(x: Quantised) -> object:
+    """What makes bytes, behind movements."""
+    source = x.bytes.owner
+    while isinstance(source, SchemaOp) and is_movement(source) and not is_node(source, "Concat"):
+        source = source.operands[0].owner
+    return source
 
 
 def _other_sign(zero: np.ndarray) -> np.ndarray:

@@ -104,6 +104,44 @@ func.func @computed(%a: tensor<2x5x8xf32>, %b: tensor<2x4x8xf32>) -> tensor<2x5x
 
 // -----
 
+// What both operands are made of keeps its sign.
+
+// CHECK-LABEL: @square
+// CHECK: %0 = "onnx.QuantizeLinear.v21"(%a, %s, %z)
+// CHECK-NEXT: %1 = "onnx.Transpose.v13"(%0)
+// CHECK-NEXT: "onnx.MatMulInteger.v10"(%0, %1, %z, %z)
+func.func @square(%a: tensor<5x8xf32>) -> tensor<5x5xf32> {
+  %s = weights.constant dense<2.500000e-01> : tensor<f32>
+  %z = weights.constant dense<100> : tensor<ui8>
+  %0 = "onnx.QuantizeLinear.v21"(%a, %s, %z) : (tensor<5x8xf32>, tensor<f32>, tensor<ui8>) -> tensor<5x8xui8>
+  %1 = "onnx.DequantizeLinear.v21"(%0, %s, %z) : (tensor<5x8xui8>, tensor<f32>, tensor<ui8>) -> tensor<5x8xf32>
+  %2 = "onnx.Transpose.v13"(%1) : (tensor<5x8xf32>) -> tensor<8x5xf32>
+  %3 = "onnx.MatMul.v13"(%1, %2) : (tensor<5x8xf32>, tensor<8x5xf32>) -> tensor<5x5xf32>
+  func.return %3 : tensor<5x5xf32>
+}
+
+// -----
+
+// Of two products that want one operand of either sign, the first decides.
+
+// CHECK-LABEL: @either
+// CHECK: "onnx.QuantizeLinear.v21"(%a, %s, %z)
+// CHECK: "onnx.QuantizeLinear.v21"(%b, %s, %1) {{.*}} -> tensor<8x8xi8>
+func.func @either(%a: tensor<5x8xf32>, %b: tensor<8x8xf32>, %w: tensor<8x3xi8>) -> (tensor<5x8xf32>, tensor<8x3xf32>) {
+  %s = weights.constant dense<2.500000e-01> : tensor<f32>
+  %z = weights.constant dense<100> : tensor<ui8>
+  %0 = "onnx.QuantizeLinear.v21"(%a, %s, %z) : (tensor<5x8xf32>, tensor<f32>, tensor<ui8>) -> tensor<5x8xui8>
+  %1 = "onnx.DequantizeLinear.v21"(%0, %s, %z) : (tensor<5x8xui8>, tensor<f32>, tensor<ui8>) -> tensor<5x8xf32>
+  %2 = "onnx.QuantizeLinear.v21"(%b, %s, %z) : (tensor<8x8xf32>, tensor<f32>, tensor<ui8>) -> tensor<8x8xui8>
+  %3 = "onnx.DequantizeLinear.v21"(%2, %s, %z) : (tensor<8x8xui8>, tensor<f32>, tensor<ui8>) -> tensor<8x8xf32>
+  %4 = "onnx.MatMul.v13"(%1, %3) : (tensor<5x8xf32>, tensor<8x8xf32>) -> tensor<5x8xf32>
+  %5 = "onnx.DequantizeLinear.v21"(%w, %s) : (tensor<8x3xi8>, tensor<f32>) -> tensor<8x3xf32>
+  %6 = "onnx.MatMul.v13"(%3, %5) : (tensor<8x8xf32>, tensor<8x3xf32>) -> tensor<8x3xf32>
+  func.return %4, %6 : tensor<5x8xf32>, tensor<8x3xf32>
+}
+
+// -----
+
 // Left alone: scales along what is summed over, scores of an attention in floats, movements that serve no product.
 
 // CHECK-LABEL: @left
