@@ -1,15 +1,21 @@
-"""Random graphs against ONNX Runtime. VCC_FUZZ_EXAMPLES says how many (30 by default)."""
+"""Random graphs, recurrences and convolutions against ONNX Runtime, natively on one to three threads.
+
+VCC_FUZZ_EXAMPLES says how many graphs (30 by default), and a fifth as many of the others.
+"""
 
 from __future__ import annotations
 
 import os
 
-from conformance import TARGETS, Case, check
-from hypothesis import HealthCheck, given, settings
+from conformance import NATIVE, TARGETS, Case, check
+from divided import check_threads
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from random_graphs import graphs
+from random_layers import recurrences, wide_convolutions
 
 EXAMPLES = int(os.environ.get("VCC_FUZZ_EXAMPLES", "30"))
+few = settings(max_examples=max(1, EXAMPLES // 5), deadline=None, phases=[Phase.explicit, Phase.generate])
 
 
 @settings(
@@ -21,3 +27,17 @@ EXAMPLES = int(os.environ.get("VCC_FUZZ_EXAMPLES", "30"))
 @given(case=graphs(), target=st.sampled_from(TARGETS))
 def test_random_graph(case: Case, target: str):
     check(case, target)
+    if target == NATIVE:
+        check_threads(case)
+
+
+@settings(few)
+@given(case=recurrences(), target=st.sampled_from((NATIVE, "host-avx512")))
+def test_random_recurrences(case: Case, target: str):
+    check_threads(case, target)
+
+
+@settings(few)
+@given(case=wide_convolutions(), target=st.sampled_from((NATIVE, "host-avx512")))
+def test_random_wide_convolutions(case: Case, target: str):
+    check_threads(case, target)
