@@ -87,6 +87,29 @@ CASES = [
 ]
 
 
+def of_bytes(name: str, dtype: type, scale: float, transform: str) -> Case:
+    """A linear Resize of an image of bytes, a part of which is all alike, so that sums come near to whole numbers."""
+    info = np.iinfo(dtype)
+    x = np.random.default_rng(0).integers(info.min, info.max, (1, 5, 7, 6), dtype, endpoint=True)
+    x[:, :, :3] = 77
+    attributes = {"mode": "linear", "coordinate_transformation_mode": transform}
+    scales = np.array([1, 1, scale, 2 * scale], np.float32)
+    return Case(name, [node("Resize", ["x", "", "s"], **attributes)], {"x": x}, {"s": scales})
+
+
+BYTES = [
+    of_bytes("aligned", np.uint8, 2, "align_corners"),
+    of_bytes("half-pixel", np.uint8, 1.7, "half_pixel"),
+    of_bytes("signed", np.int8, 1.3, "asymmetric"),
+    of_bytes("smaller", np.uint8, 0.5, "pytorch_half_pixel"),
+]
+
+
+@parametrize(BYTES)
+def test_bytes_are_what_onnx_runtime_cuts_off(case: Case, target: str):
+    check(case, target)
+
+
 @parametrize(CASES)
 def test_resize(case: Case, target: str):
     check(case, target)

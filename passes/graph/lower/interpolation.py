@@ -74,6 +74,19 @@ def _positions(transform: str, size: int, out: int, scale: np.float32) -> Array:
     return x.astype(np.float32)
 
 
+def neighbours(transform: str, size: int, out: int, scale: float) -> Taps:
+    """The two taps of linear interpolation, never fewer, with weights in float32 as ONNX Runtime has them for bytes.
+
+    Positions are clipped to the input, and where both taps are its last element each counts a half. (Its
+    core/providers/cpu/tensor/upsample.cc, SetupUpsampleBilinear.)
+    """
+    x = np.clip(_positions(transform, size, out, np.float32(scale)), np.float32(0), np.float32(size - 1))
+    low = np.minimum(np.floor(x).astype(np.int64), size - 1)
+    high = np.minimum(low + 1, size - 1)
+    weights = np.abs(x - np.stack([high, low]).astype(np.float32))
+    return Taps(np.stack([low, high]), np.where(low == high, np.float32(0.5), weights))
+
+
 def _cubic(distance: Array, a: float) -> Array:
     """Keys' kernel of four taps."""
     near = ((a + 2) * distance - (a + 3)) * distance * distance + 1

@@ -13,6 +13,7 @@ from vcc.passes.graph.lower.interpolation import TRANSFORMS, Array, Method, Taps
 from vcc.passes.graph.lower.node import Node
 from vcc.passes.graph.lower.parts import attribute_of
 from vcc.passes.graph.lower.registry import lowers
+from vcc.passes.graph.lower.resize_bytes import image_of_bytes, is_image_of_bytes
 
 
 def method_of(node: Node) -> Method:
@@ -45,8 +46,11 @@ def no_antialias(node: Node) -> bool:
 
 
 def nearest_or_float(node: Node) -> bool:
-    """Only floats can be interpolated."""
-    return method_of(node).mode == "nearest" or float_tensors(node)
+    """Only floats can be interpolated, and images of bytes linearly."""
+    method = method_of(node)
+    if method.mode == "nearest" or float_tensors(node) or not known_scales(node):
+        return True
+    return is_image_of_bytes(node, method, scales_of(node))
 
 
 def scales_input(node: Node) -> int:
@@ -78,6 +82,8 @@ def lower_resize(node: Node) -> SSAValue:
     method, scales = method_of(node), scales_of(node)
     shape, result = node.shape(0), node.result_shape(0)
     x = node.x
+    if is_image_of_bytes(node, method, scales):
+        return image_of_bytes(node, method, scales)
 
     def growth(axis: int) -> tuple[float, int]:
         factor = result[axis] / max(1, shape[axis])
