@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from vcc.runtime.diagnostics import error
 
@@ -16,10 +16,25 @@ OPTIONAL_VALUES = ("--save-temps", "--random")
 
 
 class Formatter(argparse.HelpFormatter):
-    """Help text of one width, whatever the terminal's."""
+    """Help text of one width, whatever the terminal's; values that may be left out stand behind an `=`."""
 
     def __init__(self, prog: str):
         super().__init__(prog, max_help_position=28, width=110)
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        found = super()._format_action_invocation(action)
+        return f"{action.option_strings[0]}[={action.metavar}]" if _is_optional(action) else found
+
+    def _format_usage(self, usage: Any, actions: Any, groups: Any, prefix: Any) -> str:
+        found = super()._format_usage(usage, actions, groups, prefix)
+        for action in filter(_is_optional, actions):
+            name = action.option_strings[0]
+            found = found.replace(f"[{name} {action.metavar}]", f"[{name}[={action.metavar}]]")
+        return found
+
+
+def _is_optional(action: argparse.Action) -> bool:
+    return any(name in OPTIONAL_VALUES for name in action.option_strings)
 
 
 class Parser(argparse.ArgumentParser):

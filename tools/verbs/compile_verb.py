@@ -29,9 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     compile_options(parser)
     parser.add_argument("--emit", metavar="PHASE", help=f"write the IR after a phase ({PHASES}), weights beside it")
     parser.add_argument("--from", dest="start", metavar="PHASE", help="the file is IR that this phase made; go on")
-    parser.add_argument(
-        "--save-temps", metavar="DIR", help="write the IR after each phase (--save-temps[=DIR], default: MODEL.temps)"
-    )
+    parser.add_argument("--save-temps", metavar="DIR", help="write the IR after each phase (default: MODEL.temps)")
     parser.add_argument("--verify-each", action="store_true", help="verify the IR after every pass")
     parser.add_argument("--report", metavar="FILE.json", help="write what the compilation did as JSON")
 

@@ -30,9 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's options."""
     parser.add_argument("file", metavar="FILE", help="a .vbin file or an ONNX model")
     parser.add_argument("--input", metavar="NAME=FILE.npy", action="append", default=[], help="an input's values")
-    parser.add_argument(
-        "--random", metavar="SEED", help="random values for the other inputs (--random[=SEED], default: 0)"
-    )
+    parser.add_argument("--random", metavar="SEED", help="random values for the other inputs (default seed: 0)")
     parser.add_argument("--output-dir", metavar="DIR", help="write each output there as NAME.npy")
     parser.add_argument(
         "--engine", choices=("native", "interpreter"), help="what runs the program (default: native, where it can)"

@@ -39,6 +39,11 @@ def test_every_verb_has_help(verb: str, capsys: pytest.CaptureFixture[str]):
     assert capsys.readouterr().out == verb_parser(verb).format_help()
 
 
+def test_help_shows_that_a_value_may_be_left_out_and_follows_an_equals_sign():
+    help = verb_parser("run").format_help()
+    assert help.count("--random[=SEED]") == 2 and "--random SEED" not in help
+
+
 def test_help_of_a_verb_imports_nothing_heavy():
     code = (
         "import sys; from vcc.tools.vcc import VERBS, verb_parser; [verb_parser(verb) for verb in VERBS]\n"
