@@ -10,6 +10,8 @@ ahead. A block then asks, k by k, for the numbers of the next block of rows: 95 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from vcc.runtime.isa.expr import ONE
 from vcc.runtime.native.emit import Val
 from vcc.runtime.native.shape import NEAR_BYTES, Shape
@@ -25,31 +27,49 @@ class Ahead:
     def __init__(self, product: Shape, place: dict[int, Val], vectors: int):
         self.p, self.e, self.lines, self.row_bytes, self.unroll = product, product.e, 0, 0, 1
         self.line, self.depth, self.base, self.from_here = 0, 1, "", ""
-        dims, lanes, fast = product.instr.domain, product.lanes, product.fast
-        depth = dims[product.depth[0]].size.constant if len(product.depth) == 1 else None
-        rows = product.sizes[product.row] if product.row is not None else None
-        if depth is None or not isinstance(rows, int) or fast.buffer in product.f.buffers or rows <= product.rows:
+        lanes, fast = product.lanes, product.fast
+        rows = [i for i in (*product.inner, product.stack, product.row) if i is not None]
+        self.rows, count = self.pitches(rows)
+        self.ks, depth = self.pitches(product.depth)
+        if not depth or count <= product.rows or fast.buffer in product.f.buffers:
             return
         line = vectors * lanes.width * lanes.dtype.size
-        if (fast.strides[product.depth[0]] * product.f.dtypes[fast.buffer].size).constant == line:
-            self.line, self.depth, self.row_bytes = line, depth, line * depth // rows
+        size = product.f.dtypes[fast.buffer].size
+        if all((fast.strides[i] * size).constant == line * pitch for i, pitch in self.ks.items()):
+            self.line, self.depth, self.row_bytes = line, depth, line * depth // count
             self.base = product.f.pointer(fast, product.cell(place, (0, 0)))
+
+    def pitches(self, dims: Sequence[int]) -> tuple[dict[int, int], int]:
+        """How much each of nested dimensions counts in a number for all of them, and how many there are; 0: unknown."""
+        pitches, count = dict[int, int](), 1
+        for i in reversed(dims):
+            pitches[i] = count
+            size = self.p.sizes[i]
+            count *= size if isinstance(size, int) else 0
+        return pitches, count
+
+    def number(self, pitches: dict[int, int], place: dict[int, Val]) -> Val:
+        """A place's number along nested dimensions."""
+        total: Val = 0
+        for i, pitch in pitches.items():
+            total = self.e.add(total, self.e.mul(place.get(i, 0), pitch))
+        return total
 
     def begin(self, place: dict[int, Val], unroll: int) -> None:
         """A block of rows begins, whose loop over K takes `unroll` at a time."""
         share = self.row_bytes * self.p.rows * unroll // self.depth if self.row_bytes else 0
         self.lines = -(-share // LINE) if share * MOST_SURPLUS >= LINE else 0
-        if self.lines and self.p.row is not None:
-            moved = self.e.add(self.e.mul(place[self.p.row], self.row_bytes), self.line * self.depth)
+        if self.lines:
+            moved = self.e.add(self.e.mul(self.number(self.rows, place), self.row_bytes), self.line * self.depth)
             self.from_here = self.e.op(f"getelementptr i8, ptr {self.base}, i64 {moved}")
             self.unroll = unroll
 
-    def ask(self, k: Val) -> None:
-        """One round of the loop over K, which is at `k`."""
+    def ask(self, depth: dict[int, Val]) -> None:
+        """One round of the loops over K, which are at `depth`."""
         for line in range(self.lines):
-            # k is a multiple of `unroll`: rounds are as many lines apart as each asks for.
-            moved = self.e.add(self.e.mul(k, self.lines * LINE // self.unroll), line * LINE)
-            where = self.e.op(f"getelementptr i8, ptr {self.from_here}, i64 {moved}")
+            # The last k is a multiple of `unroll`: rounds are as many lines apart as each asks for.
+            moved = self.e.mul(self.number(self.ks, depth), self.lines * LINE // self.unroll)
+            where = self.e.op(f"getelementptr i8, ptr {self.from_here}, i64 {self.e.add(moved, line * LINE)}")
             self.e.call("prefetch.p0", "void", f"ptr {where}", "i32 0", "i32 2", "i32 1")
 
 

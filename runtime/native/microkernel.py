@@ -104,7 +104,7 @@ class Tile:
                 p.f.env[p.around.register] = loops.enter_context(e.loop(low, high, p.around.step))
             depth = {i: loops.enter_context(e.loop(0, p.sizes[i], unroll if i == p.depth[-1] else 1)) for i in p.depth}
             if self.ahead and p.depth:
-                self.ahead.ask(depth[p.depth[-1]])
+                self.ahead.ask(depth)
             for u in range(unroll):
                 if u:
                     depth[p.depth[-1]] = e.add(depth[p.depth[-1]], 1)

@@ -146,6 +146,21 @@ def test_the_next_panel_is_asked_for_where_few_rows_use_one(m: int, asked: bool)
     assert ("llvm.prefetch" in translate(found, AVX512)) == asked
 
 
+@pytest.mark.parametrize(("pitch", "asked"), [(640, True), (704, False)])
+def test_the_next_panel_is_asked_for_along_all_of_k(pitch: int, asked: bool) -> None:
+    (found,) = parse_kernel_text(
+        f"""kernel k(x: gm f32[65536] in, w: gm f32[65536] in, y: gm f32[65536] out, c: i64 1..9) {{
+        buf p: l0a f32[800] @0  buf q: l0b f32[65536] @0  buf t: l0c f32[1280] @0  buf o: ub f32[1280] @0
+        load {{e:800}} p(1), x(1)
+        load {{e:65536}} q(1), w(1)
+        mmad {{h:m 4, v:m 5, n:n 64, j:k 4, k:k 10}} t(320,64,1,0,0), p(100,11,0,23,1), q(0,0,1,{pitch},64)
+        drain {{e:1280}} o(1), t(1)
+        store {{e:1280}} y(1), o(1) }}"""
+    )
+    agree(found)
+    assert ("llvm.prefetch" in translate(found, AVX512)) == asked
+
+
 @pytest.mark.parametrize(("pitch", "asked"), [(200, True), (100, False)])
 def test_the_next_rows_are_asked_for_where_k_lies_pages_apart(pitch: int, asked: bool) -> None:
     found = kernel(f"1,0,{pitch}", "0,1,64", 400, 64, 40)
