@@ -165,9 +165,15 @@ class Cache:
         return found
 
     def check(self) -> None:
-        """Raises CacheError if the folder is there and somebody else could write to it."""
-        with suppress(FileNotFoundError):
-            self._trust(self.folder.lstat(), self.folder, stat.S_ISDIR)
+        """Raises CacheError if the folder is there and somebody else could write to it, or the user cannot."""
+        try:
+            with suppress(FileNotFoundError):
+                self._trust(self.folder.lstat(), self.folder, stat.S_ISDIR)
+            place = next(path for path in (self.folder, *self.folder.parents) if path.exists())
+        except OSError as problem:
+            raise CacheError(f"{self.folder}: {problem.strerror or problem}") from problem
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise CacheError(f"{place} cannot be written to")
 
     @staticmethod
     def _trust(status: os.stat_result, path: Path, kind: Callable[[int], bool]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 
 from vcc.runtime.binary.image import Image
@@ -17,9 +18,9 @@ from vcc.runtime.native.mapping import can_map
 def cached_code(program: bytes) -> ProgramCode | None:
     """The machine code of the program with that digest if the user's cache has it and this system can map it.
 
-    Warns of files or a folder that it does not trust. Raises VccError (E0202) if the environment describes no cache.
+    What cannot be used is told when the code is asked for. Raises VccError (E0202) for a VCC_CACHE_SIZE that is none.
     """
-    found = _cached(*_place(program))
+    found = _cached(*_place(program, tell=_hush), tell=_hush)
     try:
         return load(*found) if found else None
     except VccError:
@@ -52,14 +53,22 @@ def program_code(image: Image, verified: bool = False) -> ProgramCode:
     return ProgramCode(facts, loaded)
 
 
-def _place(program: bytes) -> tuple[Cache | None, bytes | None]:
+def _warn(message: str) -> None:
+    warnings.warn(message, stacklevel=4)
+
+
+def _hush(message: str) -> None:
+    """Say nothing of what `program_code` will say."""
+
+
+def _place(program: bytes, tell: Callable[[str], None] = _warn) -> tuple[Cache | None, bytes | None]:
     """The cache, and the program's key in it; None where nothing is cached."""
     if not can_map():
         return None, None
     try:
         cache = user_cache()
     except CacheError as problem:
-        _warn(f"vcc keeps no machine code: {problem}")
+        tell(f"vcc keeps no machine code: {problem}")
         return None, None
     try:
         return cache, cache_key(program) if cache is not None else None
@@ -67,16 +76,16 @@ def _place(program: bytes) -> tuple[Cache | None, bytes | None]:
         return None, None  # nothing can be mapped, as `build` will say
 
 
-def _cached(cache: Cache | None, key: bytes | None) -> tuple[Facts, Linked] | None:
+def _cached(cache: Cache | None, key: bytes | None, tell: Callable[[str], None] = _warn) -> tuple[Facts, Linked] | None:
     if cache is None or key is None:
         return None
     try:
         data = cache.load(key.hex())
         return None if data is None else read_code(data, key)
     except CacheError as problem:
-        _warn(f"vcc does not use its cached machine code: {problem}")
+        tell(f"vcc does not use its cached machine code: {problem}")
     except DamagedCodeError as problem:
-        _warn(f"vcc makes machine code anew: {cache.path(key.hex())} is damaged, {problem}")
+        tell(f"vcc makes machine code anew: {cache.path(key.hex())} is damaged, {problem}")
     return None
 
 
@@ -87,7 +96,3 @@ def _keep(program: bytes, cache: Cache | None, key: bytes | None, facts: Facts, 
         cache.store(key.hex(), write_code(facts, linked, key))
     except CacheError as problem:
         _warn(f"vcc cannot keep machine code, so every start is slow: {problem}; VCC_CACHE_DIR names another folder")
-
-
-def _warn(message: str) -> None:
-    warnings.warn(message, stacklevel=4)

@@ -53,6 +53,15 @@ def test_what_others_could_have_written_is_not_used(cache: Cache, monkeypatch: p
             use()
 
 
+def test_what_cannot_be_written_is_told_beforehand(cache: Cache, monkeypatch: pytest.MonkeyPatch):
+    cache.check()  # nothing is there yet, but may be made
+    asked = list[Path]()
+    monkeypatch.setattr(os, "access", lambda path, mode: bool(asked.append(path)))  # pyright: ignore
+    with pytest.raises(CacheError, match="cannot be written to"):
+        cache.check()
+    assert asked == [cache.folder.parent.parent]
+
+
 def test_links_and_other_things_are_not_followed(cache: Cache, tmp_path: Path):
     cache.store("a", b"one")
     cache.path("b").symlink_to(cache.path("a"))

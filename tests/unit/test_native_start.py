@@ -141,8 +141,9 @@ def test_damaged_files_are_made_anew(vbin: Path, folder: Path, builds: list[str]
         damaged.append(whole[:at] + bytes([whole[at] ^ 1 << generator.randrange(8)]) + whole[at + 1 :])
     for number, data in enumerate(damaged):
         path.write_bytes(data)
-        with pytest.warns(UserWarning, match="is damaged"):
+        with pytest.warns(UserWarning, match="is damaged") as told:
             assert np.array_equal(run(vbin), first)
+        assert len(told) == 1
         assert len(builds) == number + 2 and path.read_bytes() == whole
 
 

@@ -9,7 +9,7 @@ import argparse
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-from vcc.runtime.diagnostics import Exit, VccError, error
+from vcc.runtime.diagnostics import Exit, VccError, error, plural
 
 #: Packages, and what does not work without those that are optional.
 NEEDED = ("numpy", "onnx", "xdsl", "lark", "llvmlite", "ml_dtypes", "rich")
@@ -109,8 +109,8 @@ def _cache() -> tuple[str, str, str]:
         cache.check()
         used = cache.usage()
     except (CacheError, VccError) as problem:
-        return "cache", "unusable", _first_line(problem)
-    note = f"code of {used.files} programs, {_mebibytes(used.nbytes)} of at most {_mebibytes(cache.limit)}"
+        return "cache", "unusable", f"{_first_line(problem)}; every start is slow, VCC_CACHE_DIR names another folder"
+    note = f"code of {plural(used.files, 'program')}, {_mebibytes(used.nbytes)} of at most {_mebibytes(cache.limit)}"
     return "cache", str(cache.folder), note
 
 
@@ -128,7 +128,9 @@ def _clear(args: argparse.Namespace) -> int:
     elif cache is None:
         note("there is no cache: it is switched off by VCC_CACHE_DISABLE")
     else:
-        note(f"removed the code of {removed.files} programs, {_mebibytes(removed.nbytes)}, from {cache.folder}")
+        note(
+            f"removed the code of {plural(removed.files, 'program')}, {_mebibytes(removed.nbytes)}, from {cache.folder}"
+        )
     return int(Exit.OK)
 
 

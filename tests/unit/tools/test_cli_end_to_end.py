@@ -175,9 +175,9 @@ def test_doctor_shows_and_clears_the_cache(
     assert main(["doctor", "--format=json"]) == 0
     rows = {row["what"]: row for row in json.loads(capsys.readouterr().out)["found"]}
     assert rows["machine code"]["found"] == "mapped" and "vectors of" in rows["machine code"]["note"]
-    assert rows["cache"]["found"] == str(tmp_path / "native") and rows["cache"]["note"].startswith("code of 1 programs")
+    assert rows["cache"]["found"] == str(tmp_path / "native") and rows["cache"]["note"].startswith("code of 1 program,")
     assert main(["doctor", "--clear-cache"]) == 0
-    assert "removed the code of 1 programs" in capsys.readouterr().err
+    assert "removed the code of 1 program," in capsys.readouterr().err
     monkeypatch.setenv("VCC_CACHE_SIZE", "many")
     assert main(["doctor", "--clear-cache"]) == 2
     monkeypatch.setenv("VCC_CACHE_DISABLE", "1")
