@@ -71,7 +71,7 @@ PHASES: tuple[Phase, ...] = (
             "alias-movements",
         ),
     ),
-    Phase("tile", ("tile-kernels",)),
+    Phase("tile", ("share-kernels", "tile-kernels")),
     Phase("schedule", ("multi-buffer", "insert-events", "prune-events", "allocate-buffers")),
     Phase("plan", ("order-kernels", "plan-arena", "lower-to-host")),
     Phase("encode"),  # compiler/backend: the module becomes an image

@@ -33,6 +33,7 @@ _PASSES: dict[str, tuple[str, str]] = {
     "choose-layouts": ("vcc.passes.fuse.choose_layouts", "ChooseLayouts"),
     "form-kernels": ("vcc.passes.fuse.form_kernels", "FormKernels"),
     "alias-movements": ("vcc.passes.fuse.alias_movements", "AliasMovements"),
+    "share-kernels": ("vcc.passes.tile.share_kernels", "ShareKernels"),
     "tile-kernels": ("vcc.passes.tile.tile_kernels", "TileKernels"),
     "multi-buffer": ("vcc.passes.schedule.multi_buffer", "MultiBuffer"),
     "insert-events": ("vcc.passes.schedule.insert_events", "InsertEvents"),

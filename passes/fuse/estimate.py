@@ -18,13 +18,14 @@ from vcc.dialects.weights import ConstantOp
 from vcc.passes.schedule.cycles import iterations, pipe_cycles
 from vcc.passes.schedule.scalars import trip_count
 from vcc.passes.tile.lowering import KernelLowering
-from vcc.passes.tile.tile_kernels import FAMILIES, has_elements, structural_key, tile_nothing
+from vcc.passes.tile.share_kernels import key_without_numbers
+from vcc.passes.tile.tile_kernels import FAMILIES, has_elements, tile_nothing
 from vcc.runtime.diagnostics import VccError
 from vcc.runtime.machine.model import Machine
 
 
 class Estimator:
-    """Estimates kernels for one machine; equal kernels once."""
+    """Estimates kernels for one machine; equal kernels once, whatever numbers they compute with."""
 
     def __init__(self, machine: Machine):
         self.machine = machine
@@ -33,7 +34,7 @@ class Estimator:
     def cycles(self, kernel: graph.KernelOp) -> int:
         """Cycles from the launch to the end on the busiest core. Raises `VccError` if no tile of it fits or works."""
         constant = [isinstance(value, OpResult) and isinstance(value.op, ConstantOp) for value in kernel.inputs]
-        key = structural_key(kernel, constant)
+        key = key_without_numbers(kernel, {})
         if key not in self.known:
             try:
                 self.known[key] = self._estimate(KernelLowering(kernel, self.machine, constant))
