@@ -25,6 +25,9 @@ from vcc.runtime.native.turned import turned
 
 #: Multiply-adds in the body of the loop over k, about; and how many must be under way to hide their latency.
 BODY, IN_FLIGHT = 64, 8
+#: Bytes of the fast input in one round of the loop over K of a single row. Each is used once, so that the second cache
+#: sets the pace, and its prefetcher follows loads that lie further apart from round to round at half the speed.
+STREAMED = 1024
 Cell = tuple[int, int]  # row and vector within a block
 #: The row of the sums by which results of signed bytes are corrected, see quads.py.
 CORRECTION = -1
@@ -167,6 +170,9 @@ class Tile:
     def unrolling(self, last: Val) -> int:
         """How many k one iteration takes: a divisor of their number."""
         most = max(1, BODY // len(self.cells))
+        if self.rows == 1:
+            fitting = STREAMED // (self.vectors * self.p.f.cpu.vector_bytes)
+            most = min(most, next(n for n in (8, 4, 2, 1) if n <= fitting or n == 1))
         return max(u for u in range(1, most + 1) if last % u == 0) if isinstance(last, int) and last else 1
 
     def resume(self) -> None:
