@@ -69,6 +69,11 @@ class _Choice:
             op.results[0]: None for op in module.walk() if len(op.results) == 1 and _may_block(op)
         }
         self.blocks: dict[SSAValue, int] = {}
+        # What does not change while candidates go, of which there are thousands in a model of quantised layers.
+        self.tied = {value: tied_operands(op) for value in self.candidates if isinstance(op := value.owner, Operation)}
+        self.counts = {value: frozenset(channel_counts(value)) for value in self.candidates}
+        self.of_bytes = {value for value in self.candidates if _multiplied_as_bytes(value)}
+        self.cycles: dict[tuple[SSAValue, int], int] = {}
 
     def settle(self) -> None:
         """Drop candidates until all that are left can be blocked."""
@@ -92,9 +97,7 @@ class _Choice:
 
     def _join(self, value: SSAValue) -> None:
         """Put a candidate and the operands that must have its block into one class."""
-        op = value.owner
-        assert isinstance(op, Operation)
-        for operand in tied_operands(op):
+        for operand in self.tied[value]:
             if operand in self.parent:
                 self.parent[self.root(operand)] = self.root(value)
 
@@ -104,9 +107,9 @@ class _Choice:
             members.setdefault(self.root(value), []).append(value)
         blocks: dict[SSAValue, int] = {}
         for group in members.values():
-            channels = [count for value in group for count in channel_counts(value)]
+            channels = frozenset[int]().union(*(self.counts[value] for value in group))
             sizes = [s for s in self.sizes if s > 1 and all(count % s == 0 for count in channels)]
-            if self.machine is not None and self.machine.panel and any(map(_multiplied_as_bytes, group)):
+            if self.machine is not None and self.machine.panel and not self.of_bytes.isdisjoint(group):
                 sizes = [s for s in sizes if s % FOUR == 0]
             if sizes and (size := self._cheapest(group, [*sizes, 1])) > 1:
                 blocks |= dict.fromkeys(group, size)
@@ -116,15 +119,20 @@ class _Choice:
         """The first block that costs no more than the least by what estimates can tell; 1 is none."""
         if self.machine is None:
             return sizes[0]
-        cycles = {size: layout_cycles(self.machine, group, size) for size in sizes}
+        cycles = {size: sum(self._cycles(self.machine, value, size) for value in group) for size in sizes}
         return next(size for size in sizes if cycles[size] <= TELLING * min(cycles.values()))
+
+    def _cycles(self, machine: Machine, value: SSAValue, size: int) -> int:
+        if (value, size) not in self.cycles:
+            self.cycles[value, size] = layout_cycles(machine, [value], size)
+        return self.cycles[value, size]
 
     def _works(self, value: SSAValue) -> bool:
         if value not in self.blocks:
             return False
         op = value.owner
         assert isinstance(op, Operation)
-        if isinstance(op, (graph.ReduceOp, *ELEMENTWISE)) and not any(v in self.candidates for v in tied_operands(op)):
+        if isinstance(op, (graph.ReduceOp, *ELEMENTWISE)) and not any(v in self.candidates for v in self.tied[value]):
             return False
         if isinstance(op, graph.ConcatOp) and not all(operand in self.candidates for operand in op.operands):
             return False
