@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import index
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 
@@ -41,7 +42,7 @@ class Options:
         if self.host_ops not in HOST_OPS:
             raise error("E0202", f"host_ops is 'allow' or 'error', not {self.host_ops!r}")
         for name, shape in self.shapes.items():
-            if any(not 0 <= size <= MAX_SIZE for size in shape):
+            if not all(map(_is_size, shape)):
                 raise error("E0105", f"input '{name}': {'x'.join(map(str, shape))} is not a shape that can be had")
 
     def as_dict(self) -> dict[str, Any]:
@@ -54,6 +55,10 @@ class Options:
             "verify_each": self.verify_each,
             "winograd": self.winograd,
         }
+
+
+def _is_size(size: object) -> bool:
+    return isinstance(size, SupportsIndex) and 0 <= index(size) <= MAX_SIZE
 
 
 def parse_shape(text: str) -> tuple[str, tuple[int, ...]]:

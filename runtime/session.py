@@ -30,6 +30,8 @@ Array = NDArray[Any]
 
 #: The engines: native code, and the interpreter, which is the meaning of a program.
 ENGINES = ("native", "interpreter")
+#: More threads than any computer that this was tried on has processors.
+MOST_THREADS = 1024
 
 
 def load(path: str | Path) -> Program:
@@ -118,10 +120,13 @@ class Program:
         ones of the right shapes and dtypes, apart from each other; they may share memory with inputs, which are then
         copied first. `threads` (native engine) is at most the number of CPUs by default, as it was at the first run.
         Ctrl-C ends a run soon and leaves the program usable.
-        Raises VccError: E0105 for unsuitable arrays, E0202 for an unknown engine, E0401 and E0402 for traps.
+        Raises VccError: E0105 for unsuitable arrays, E0202 for an unknown engine or what is no number of threads,
+        E0401 and E0402 for traps.
         """
         if self._usual is not None and engine is None and threads is None:
             return self._usual.run(feeds, out)
+        if threads is not None and threads not in range(1, MOST_THREADS + 1):
+            raise error("E0202", f"threads is {threads!r}: a number from 1 to {MOST_THREADS} is expected")
         chosen = engine or self.engine
         if chosen == "native":
             program = self._natively(threads or usable_cpus())

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vcc.runtime.diagnostics import Diagnostic, VccError, error
+from vcc.runtime.diagnostics import Diagnostic, VccError, error, plural
 from vcc.runtime.isa.dtypes import dtype_of
 from vcc.runtime.isa.host import TensorSpec
 
@@ -21,8 +21,12 @@ _USABLE = 0x0001 | 0x0100
 def bind_inputs(specs: Sequence[TensorSpec], feeds: Feeds) -> list[Array]:
     """One contiguous array per input, in the model's order. Raises VccError (E0105) listing all that do not match."""
     if not isinstance(feeds, Mapping):
+        if not isinstance(feeds, list | tuple):
+            sample = ", ".join(spec.name for spec in specs) or "x"
+            raise error("E0105", f"inputs are a dict or a list of arrays, not {_called(feeds)}", help=f"[{sample}]")
         if len(feeds) != len(specs):
-            raise error("E0105", f"the model has {len(specs)} inputs ({_names(specs)}), but {len(feeds)} were given")
+            count = plural(len(specs), "input")
+            raise error("E0105", f"the model has {count} ({_names(specs)}), but {len(feeds)} were given")
         feeds = {spec.name: array for spec, array in zip(specs, feeds, strict=True)}
     problems: list[Diagnostic] = []
     known = {spec.name for spec in specs}
@@ -34,7 +38,11 @@ def bind_inputs(specs: Sequence[TensorSpec], feeds: Feeds) -> list[Array]:
         if spec.name not in feeds:
             problems.append(Diagnostic("E0105", f"input '{spec.name}' ({describe(spec)}) was not given"))
             continue
-        array = np.asarray(feeds[spec.name])
+        try:
+            array = np.asarray(feeds[spec.name])
+        except (ValueError, TypeError) as problem:
+            problems.append(Diagnostic("E0105", f"input '{spec.name}' is {describe(spec)}, not an array: {problem}"))
+            continue
         if not matches(spec, array):
             problems.append(
                 Diagnostic("E0105", f"input '{spec.name}' is {describe(spec)}, but {_described(array)} was given")
@@ -50,8 +58,14 @@ def bind_outputs(specs: Sequence[TensorSpec], out: Sequence[Array] | None) -> li
     """The arrays that a run writes: the caller's if given. Raises VccError (E0105) where one does not match."""
     if out is None:
         return [np.empty(spec.shape, spec.dtype.numpy) for spec in specs]
+    if not isinstance(out, list | tuple):
+        raise error("E0105", f"out is a list of arrays, one for each output, not {_called(out)}")
     if len(out) != len(specs):
-        raise error("E0105", f"the model has {len(specs)} outputs ({_names(specs)}), but {len(out)} arrays were given")
+        count = plural(len(specs), "output")
+        raise error("E0105", f"the model has {count} ({_names(specs)}), but {len(out)} arrays were given")
+    for spec, place in zip(specs, cast(Sequence[object], out), strict=True):
+        if not isinstance(place, np.ndarray):
+            raise error("E0105", f"output '{spec.name}' needs a numpy array, not {_called(place)}")
     for spec, array in zip(specs, out, strict=True):
         if not matches(spec, array):
             raise error("E0105", f"output '{spec.name}' is {describe(spec)}, but the array is {_described(array)}")
@@ -127,6 +141,10 @@ def _described(array: Array) -> str:
     except KeyError:
         name = str(array.dtype)
     return f"{name}[{','.join(map(str, array.shape))}]"
+
+
+def _called(what: object) -> str:
+    return f"an array {_described(what)}" if isinstance(what, np.ndarray) else f"a {type(what).__name__}"
 
 
 def _names(specs: Sequence[TensorSpec]) -> str:

@@ -118,7 +118,9 @@ def test_what_no_kernel_writes_shows(image: Image, x: np.ndarray):
         ({"x": np.zeros((3, 4))}, r"input 'x' is f32\[3,4\], but f64\[3,4\] was given"),
         ({"x": np.zeros((4, 3), np.float32)}, r"but f32\[4,3\] was given"),
         ({"x": np.zeros((3, 4), np.complex64)}, r"but complex64\[3,4\] was given"),
-        ([], "the model has 1 inputs"),
+        ([], "the model has 1 input "),
+        (np.zeros((3, 4), np.float32), r"a dict or a list of arrays, not an array f32\[3,4\]"),
+        ({"x": [[1.0], [1.0, 2.0]]}, r"input 'x' is f32\[3,4\], not an array"),
     ],
 )
 def test_unsuitable_inputs_are_told_against_what_is_expected(image: Image, feeds: object, message: str):
@@ -130,6 +132,19 @@ def test_unsuitable_inputs_are_told_against_what_is_expected(image: Image, feeds
 def test_unsuitable_outputs_are_told(image: Image, x: np.ndarray):
     with pytest.raises(VccError, match=r"output 'y' is f32\[4,3\], but the array is f32\[3,4\]"):
         Program(image).run([x], out=[x.copy()])
+
+
+def test_what_is_no_list_of_arrays_is_no_place_for_outputs(image: Image, x: np.ndarray):
+    for out, message in (({"y": x}, "out is a list of arrays"), (x, "not an array f32"), ([3], "needs a numpy array")):
+        with pytest.raises(VccError, match=message):
+            Program(image).run([x], out=out)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1025, 1.5, "2"])
+def test_what_is_no_number_of_threads_is_told(image: Image, x: np.ndarray, threads: int):
+    with pytest.raises(VccError, match="a number from 1 to 1024 is expected") as caught:
+        Program(image).run([x], threads=threads)
+    assert caught.value.diagnostics[0].code == "E0202"
 
 
 def test_an_unknown_engine_names_those_there_are(image: Image, x: np.ndarray):
