@@ -6,10 +6,24 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conformance import Case, check, compile_model, parametrize, random
+from conformance import (
+    NATIVE,
+    Case,
+    assert_close,
+    check,
+    check_orders,
+    compile_model,
+    parametrize,
+    random,
+    reference,
+    run_image,
+)
 from onnx import helper
 
 from vcc.runtime.diagnostics import VccError
+from vcc.runtime.host.executor import Executor
+from vcc.runtime.isa.kernel import meets
+from vcc.runtime.native.engine import NativeEngine
 
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 
@@ -64,6 +78,41 @@ CASES = [
 @parametrize(CASES)
 def test_recurrent_layers(case: Case, target: str):
     check(case, target)
+
+
+#: So many units and so few sequences that each step is divided among cores, which meet after it.
+DIVIDED = [
+    cell("tails", "LSTM", steps=3, batch=1, hidden=200),
+    cell("zeros", "LSTM", steps=3, batch=1, hidden=192, bias=False, state=False, direction="reverse"),
+    cell("peepholes", "LSTM", steps=3, batch=2, hidden=208, peepholes=True),
+    cell("both-ways", "LSTM", steps=2, batch=1, hidden=400, direction="bidirectional"),
+    cell("after", "GRU", steps=3, batch=1, hidden=250, linear_before_reset=1),
+    cell("after-zeros", "GRU", steps=3, batch=1, hidden=250, linear_before_reset=1, bias=False, state=False),
+    cell("wide", "RNN", steps=3, batch=1, hidden=450),
+    cell("one-step", "LSTM", steps=1, batch=1, hidden=200),
+]
+
+
+@pytest.mark.parametrize("target", [NATIVE, "vn1"])
+@pytest.mark.parametrize("case", DIVIDED, ids=lambda case: case.name)
+def test_steps_are_divided_among_cores(case: Case, target: str):
+    image, model = compile_model(case.model(), target), case.model()
+    (kernel,) = [kernel for kernel in image.kernels if kernel.name.startswith("recurrence")]
+    assert meets(kernel) or case.name == "lstm-one-step"
+    actual = run_image(image, case.feeds, cores=3)
+    for name, a, b in zip(case.outputs, actual, reference(model, case.feeds), strict=True):
+        assert_close(a, b, case.terms, name)
+    check_orders(case, image, actual, range(2))
+    for threads in (1, 2, 3) if target == NATIVE else ():
+        for a, b in zip(Executor(image).run(case.feeds, NativeEngine(threads)), actual, strict=True):
+            assert_close(a, b, case.terms, f"{threads} threads")
+
+
+def test_a_state_that_is_reset_first_is_not_divided():
+    """It would have to go through global memory too, where nothing is kept for it."""
+    case = cell("reset-first", "GRU", steps=2, batch=1, hidden=250)
+    image = compile_model(case.model(), NATIVE)
+    assert not any(meets(kernel) for kernel in image.kernels)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,129 @@
+"""How a recurrence is cut: into sequences or into hidden units, by what a step then costs the busiest core."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vcc.dialects import graph
+from vcc.dialects.graph import Cell
+from vcc.passes.tile.chain import dtype_of, tensor_type
+from vcc.passes.tile.search import Sizes, choose_tile, padded, tile_candidates
+from vcc.runtime.isa.kernel import Memory, Pipe
+from vcc.runtime.machine.cost import matrix_cycles, transfer_cycles, vector_cycles
+from vcc.runtime.machine.model import Machine
+
+#: Columns of a gate in a panel of recurrent weights, of which the widest is taken that is no wider than `PANEL` with
+#: all gates side by side.
+WIDTHS = (64, 32, 16)
+PANEL = 64
+
+
+@dataclass(frozen=True)
+class RecurrenceSizes:
+    """`b` sequences and `w` hidden units in a tile, `k` rows of weights at a time, all in l0b for good if `resident`.
+
+    If `divided`, each step is a forall over tiles of units; else tiles have all units, and all steps.
+    """
+
+    b: int
+    w: int
+    k: int
+    resident: bool
+    divided: bool
+
+
+def panel_width(gates: int, hidden: int) -> int:
+    """Columns of each gate in a panel."""
+    return next((width for width in WIDTHS if gates * width <= PANEL and width < 2 * hidden), WIDTHS[-1])
+
+
+def choose_sizes(machine: Machine, op: graph.RecurrenceOp, node: str) -> RecurrenceSizes:
+    """The cheapest that fit. Raises `VccError` E0140 if none does."""
+    chosen = _Search(machine, op).run(node)
+    return RecurrenceSizes(
+        chosen["b"], chosen["w"], chosen["k"], bool(chosen["resident"]), divided=bool(chosen["divided"])
+    )
+
+
+class _Search:
+    def __init__(self, machine: Machine, op: graph.RecurrenceOp):
+        self.machine, self.cell, self.peepholes = machine, op.cell.data, op.peepholes is not None
+        self.dtype = dtype_of(op.x)
+        self.steps, self.batch, _ = tensor_type(op.x).get_shape()
+        self.directions, self.hidden, _ = tensor_type(op.r).get_shape()
+        self.gates = self.cell.gates
+        self.width = panel_width(self.gates, self.hidden)
+        #: The products of a step; of a GRU that resets the state first, the last gate's is one of its own.
+        self.products = 2 if self.cell is Cell.GRU else 1
+
+    def run(self, node: str) -> dict[str, int]:
+        candidates = {
+            "b": tile_candidates(self.batch),
+            "w": tile_candidates(self.hidden, self.width),
+            "k": tile_candidates(self.hidden, self.machine.fractal[2]),
+            "resident": [0, 1],
+            "divided": [0, 1],
+        }
+        return choose_tile(self.machine, candidates, self.footprint, self.cost, node=node, what="a recurrence")
+
+    def columns(self, s: Sizes) -> Any:
+        """Columns of a gate in a tile, padded to whole panels."""
+        return -(-s["w"] // self.width) * self.width
+
+    def footprint(self, s: Sizes, slots: int) -> dict[Memory, Any]:
+        size, gates = self.dtype.size, self.gates
+        state: Any = padded(s["b"] * s["w"] * size)
+        panel: Any = padded(s["k"] * gates * self.width * size)
+        ub = (3 + slots * (gates + 1)) * state + padded(s["b"] * gates * self.columns(s) * size)
+        return {
+            Memory.UB: ub + 4 * padded(s["w"] * size) + (2 * state if self.peepholes else 0),
+            Memory.L0A: 2 * slots * padded(s["b"] * self.hidden * size),
+            Memory.L0B: np.where(s["resident"], gates * self.columns(s) * self.hidden * size, slots * panel),
+            Memory.L0C: self.products * slots * padded(s["b"] * gates * self.width * size),
+        }
+
+    def cost(self, s: Sizes) -> Any:
+        """Cycles of the busiest core, added up over the numbers of cores that a run may have."""
+        whole = (s["divided"] == 0) & (s["w"] == self.hidden)
+        legal = whole & ((s["resident"] == 0) | (s["k"] == self.hidden)) | (s["divided"] == 1) & (s["resident"] == 0)
+        if self.cell is Cell.GRU:  # the reset state has no place in global memory
+            legal &= s["divided"] == 0
+        # A CPU's cores are as many as a run has threads.
+        crews = {self.machine.cores} if self.machine.overlap else {min(2, self.machine.cores), self.machine.cores}
+        total = sum(np.where(s["divided"], self.in_steps(s, cores), self.at_once(s, cores)) for cores in crews)
+        return np.where(legal, total, np.inf)
+
+    def parts(self, s: Sizes) -> tuple[Any, Any, Any]:
+        """Cycles of a step of one tile: its products, loading their weights, its vector instructions."""
+        machine, name, size = self.machine, self.dtype.name, self.dtype.size
+        columns, panels = self.gates * self.width, self.columns(s) // self.width * -(-self.hidden // s["k"])
+        product: Any = panels * matrix_cycles(machine, name, s["b"], columns, s["k"])
+        load: Any = panels * transfer_cycles(machine, Pipe.IN, s["k"] * columns * size, 1)
+        return product, load, (4 * self.gates) * vector_cycles(machine, name, s["b"] * s["w"])
+
+    def at_once(self, s: Sizes, cores: int) -> Any:
+        """All steps of tiles of sequences: the state stays on the chip."""
+        product, load, vector = self.parts(s)
+        move: Any = transfer_cycles(self.machine, Pipe.MOV, s["b"] * self.hidden * self.dtype.size, s["b"])
+        step = move + vector + np.where(s["resident"], product, np.maximum(product, load))
+        tiles = self.directions * -(-self.batch // s["b"])
+        return -(-tiles // cores) * self.steps * step + s["resident"] * load
+
+    def in_steps(self, s: Sizes, cores: int) -> Any:
+        """A forall for each step: the state goes through global memory, and the cores meet.
+
+        A core does the same tiles in every step. A CPU finds their weights in its cache again, as large as l0b.
+        """
+        product, load, vector = self.parts(s)
+        tiles = -(-self.hidden // s["w"]) * -(-self.batch // s["b"])
+        ends = [np.minimum(tiles * core // cores * s["w"], self.hidden * -(-self.batch // s["b"]))
+                for core in range(cores + 1)]  # fmt: skip
+        units: Any = np.max(np.diff(ends, axis=0), axis=0)  # the last tile may have fewer
+        rounds, share = units / s["w"], units * (self.gates * self.hidden * self.dtype.size)
+        stays = (share <= self.machine.memories[Memory.L0B]) & (not self.machine.overlap)
+        fetch: Any = transfer_cycles(self.machine, Pipe.IN, s["b"] * self.hidden * self.dtype.size, s["b"])
+        tile = fetch + vector + np.where(stays, product, np.maximum(product, load))
+        return self.directions * (self.steps * (rounds * tile + self.machine.meeting) + stays * rounds * load)
