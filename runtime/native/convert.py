@@ -17,7 +17,6 @@ def boolean(target: Lanes, mask: str) -> str:
 
 def convert(source: Lanes, target: Lanes, value: str) -> str:
     """Floats to integers truncate and saturate, NaN becomes 0; integers wrap; floats round to nearest."""
-    e = source.e
     if source.dtype == target.dtype:
         return value
     if target.dtype.kind == "b":
@@ -27,8 +26,7 @@ def convert(source: Lanes, target: Lanes, value: str) -> str:
     if source.dtype.is_float and target.bits < 32:
         return _small_integer(source, target, value)
     if source.dtype.is_float:
-        fn = "fptosi" if target.dtype.kind == "i" else "fptoui"
-        return e.call(f"{fn}.sat.{target.suffix}.{source.suffix}", target.type, f"{source.type} {value}")
+        return _integer(source, target, value)
     signed = source.dtype.kind == "i"
     if target.dtype.is_float:
         return target.rounded(source.cast("sitofp" if signed else "uitofp", value, source.type, target.type))
@@ -48,6 +46,21 @@ def _small_integer(source: Lanes, target: Lanes, value: str) -> str:
             f"select {source.mask} {source.two('fcmp ord', value, value)}, {whole} {number}, {whole} zeroinitializer"
         )
     return source.cast("trunc", number, whole, target.type)
+
+
+def _integer(source: Lanes, target: Lanes, value: str) -> str:
+    """Truncated and saturated, 0 for NaN. LLVM's own saturating conversion takes one lane after the other."""
+    e, signed, bits = source.e, target.dtype.kind == "i", 8 * target.dtype.size
+    end = 2.0 ** (bits - signed)
+    low, high = source.constant(-end if signed else -1.0), source.constant(end)
+    above = source.two("fcmp oge" if signed else "fcmp ogt", value, low)
+    below = source.two("fcmp olt", value, high)
+    inside = e.op(f"and {source.mask} {above}, {below}")
+    near = source.select(inside, value, source.constant(0))
+    whole = source.cast("fptosi" if signed else "fptoui", near, source.type, target.type)
+    least, most = target.constant(target.lowest()), target.constant(target.highest())
+    large = target.select(source.two("fcmp oge", value, high), most, whole)
+    return target.select(source.two("fcmp ole", value, low), least, large) if signed else large
 
 
 def _float(source: Lanes, target: Lanes, value: str) -> str:
