@@ -36,7 +36,7 @@ PRODUCTS = frozenset({"MatMul", "Gemm", "Conv"})
 
 def is_movement(op: Operation) -> bool:
     """Whether an operation only moves elements of its first operand, or of all its operands (Concat)."""
-    if not is_node(op, *MOVEMENTS, "Concat"):
+    if not is_node(op, *MOVEMENTS, "Concat", "Gather"):
         return False
     assert isinstance(op, SchemaOp)
     return not any(result.first_use for result in op.results[1:]) and (op.op_type != "MaxPool" or op.opset >= 12)
@@ -54,7 +54,10 @@ def serves_bytes(value: SSAValue) -> bool:
 
 
 class DequantiseLater(RewritePattern):
-    """Movement(DequantizeLinear(x)) -> DequantizeLinear(Movement(x)), where a product or QuantizeLinear follows."""
+    """Movement(DequantizeLinear(x)) -> DequantizeLinear(Movement(x)), if a product or QuantizeLinear follows.
+
+    Or if x is a table of which rows are gathered.
+    """
 
     def __init__(self, ctx: Context):
         self.ctx = ctx
@@ -65,7 +68,7 @@ class DequantiseLater(RewritePattern):
         moved = len(op.operands) if op.op_type == "Concat" else 1
         found = [dequantised(value) for value in op.operands[:moved]]
         known = [each for each in found if each is not None]
-        if len(known) < moved or not serves_bytes(op.results[0]):
+        if len(known) < moved or not (self._looks_up(op, known[0]) or serves_bytes(op.results[0])):
             return
         first = known[0]
         if op.op_type == "MaxPool" and not self._keeps_order(first):
@@ -86,6 +89,10 @@ class DequantiseLater(RewritePattern):
         )
         rewriter.insert(bytes)
         rewriter.replace(op, self._dequantise(op.operands[0], bytes.results[0], axis), None)
+
+    def _looks_up(self, op: SchemaOp, table: Quantised) -> bool:
+        """Whether rows of a constant table are gathered, which takes a quarter of the memory as bytes."""
+        return op.op_type == "Gather" and constant_array(table.bytes, self.ctx) is not None
 
     def _keeps_order(self, x: Quantised) -> bool:
         """Whether a greater byte is known to mean a greater number."""

@@ -142,6 +142,21 @@ func.func @either(%a: tensor<5x8xf32>, %b: tensor<8x8xf32>, %w: tensor<8x3xi8>) 
 
 // -----
 
+// Rows of a table are gathered as bytes.
+
+// CHECK-LABEL: @table
+// CHECK: %0 = "onnx.Gather.v13"(%t, %i) : (tensor<4x2xui8>, tensor<3xi64>) -> tensor<3x2xui8>
+// CHECK-NEXT: "onnx.DequantizeLinear.v21"(%0, %s)
+func.func @table(%i: tensor<3xi64>) -> tensor<3x2xf32> {
+  %s = weights.constant dense<2.500000e-01> : tensor<f32>
+  %t = weights.constant dense<[[1, 2], [3, 4], [5, 6], [7, 8]]> : tensor<4x2xui8>
+  %0 = "onnx.DequantizeLinear.v21"(%t, %s) : (tensor<4x2xui8>, tensor<f32>) -> tensor<4x2xf32>
+  %1 = "onnx.Gather.v13"(%0, %i) : (tensor<4x2xf32>, tensor<3xi64>) -> tensor<3x2xf32>
+  func.return %1 : tensor<3x2xf32>
+}
+
+// -----
+
 // Left alone: scales along what is summed over, scores of an attention in floats, movements that serve no product.
 
 // CHECK-LABEL: @left
