@@ -4,7 +4,7 @@ Work comes in phases of tasks that do not depend on each other; a task is a row 
 phase begins when all pieces before it are done. Every thread walks through all phases, whenever it comes: one that is
 woken late finds the first ones done, and one that never comes is not missed, for another does its pieces. So
 nobody waits for a thread to wake up, only for pieces that were begun (Blumofe and Leiserson, "Scheduling multithreaded
-computations by work stealing", 1999, with a fixed owner of each piece at first, whose caches have its data).
+computations by work stealing", 1999; here each piece has an owner at first, whose caches have its data).
 
 What is taken of a thread's pieces is one word: the task's number and how many of its pieces. Tasks come in one order,
 and nobody goes on to a later one before all of the thread's pieces of the earlier one are taken: the word only grows.
@@ -15,8 +15,7 @@ from __future__ import annotations
 from string import Template
 
 from vcc.runtime.native.futex import OFFERS, SPINS
-from vcc.runtime.native.meeting import NAP
-from vcc.runtime.native.scratch import CLAIMS, DONE, LINE, SLEEPERS, STOP_WORD, TRAP
+from vcc.runtime.native.scratch import CLAIM_BYTES, CLAIMS, DONE, ROUSED, SLEEPERS, STOP_WORD, TRAP
 
 #: Words of a job, in bytes: threads; phases and how many; tasks and the bytes of one; the functions of the launches;
 #: where tensors lie (driver.py); the shared words; the function `work`; each thread's scratch.
@@ -28,8 +27,12 @@ PHASE_WORDS = 3
 TASK_WORDS = 4
 #: Results are a launch's number times this plus its trap.
 TRAPS = 4096
-#: Looks at what is done before a thread takes what is another's, who may just be about to.
-PATIENT = 24
+#: Looks at what is done before a thread takes what is another's, who may just be about to: a microsecond or two. A
+#: thread that found something to take looks at once the next time.
+PATIENT = 64
+#: Nanoseconds of sleep after which a thread looks whether it shall stop, of which nobody wakes it, and looks before it
+#: sleeps, during which the others come to see that it does.
+NAP, LAST_LOOKS = 2_000_000, 64
 
 _CLAIM = """
 define internal i64 @claim(ptr %word, i64 %epoch, i64 %size) nounwind {
@@ -111,6 +114,24 @@ leave:
 """)
 
 _WORK = Template("""
+define internal i64 @progress(ptr %claims, i64 %parts) nounwind {
+entry:
+  br label %more
+more:
+  %i = phi i64 [0, %entry], [%next, %more]
+  %sum = phi i64 [0, %entry], [%sum.next, %more]
+  %at = mul i64 %i, $claim_bytes
+  %line = getelementptr i8, ptr %claims, i64 %at
+  %place = getelementptr i8, ptr %line, i64 $done
+  %count = load atomic i64, ptr %place acquire, align 8
+  %sum.next = add i64 %sum, %count
+  %next = add i64 %i, 1
+  %again = icmp ult i64 %next, %parts
+  br i1 %again, label %more, label %over
+over:
+  ret i64 %sum.next
+}
+
 define void @work(ptr %job, i64 %me) nounwind {
 entry:
   %phase = alloca i64
@@ -118,6 +139,10 @@ entry:
   %count = alloca i64
   %turn = alloca i64
   %dry = alloca i1
+  %robbed = alloca i1
+  %patience = alloca i64
+  %made = alloca i64
+  %looks = alloca i64
   %other = alloca i64
   %parts.at = getelementptr i8, ptr %job, i64 $parts
   %parts = load i64, ptr %parts.at
@@ -135,16 +160,20 @@ entry:
   %scratch.at = getelementptr ptr, ptr %scratches, i64 %me
   %scratch = load ptr, ptr %scratch.at
   %stop = getelementptr i8, ptr %scratch, i64 $stop_word
-  %done = getelementptr i8, ptr %shared, i64 $done
   %trap = getelementptr i8, ptr %shared, i64 $trap
   %sleepers = getelementptr i8, ptr %shared, i64 $sleepers
+  %roused = getelementptr i8, ptr %shared, i64 $roused
   %claims = getelementptr i8, ptr %shared, i64 $claims
-  %own.line = mul i64 %me, $line
+  %own.line = mul i64 %me, $claim_bytes
   %own = getelementptr i8, ptr %claims, i64 %own.line
+  %own.done = getelementptr i8, ptr %own, i64 $done
   %last = sub i64 %phase_count, 1
   store i64 0, ptr %phase
+  store i64 0, ptr %made
+  store i64 0, ptr %patience
   br label %enter
 
+; a phase; one that is done already is passed over
 enter:
   %p = load i64, ptr %phase
   %through = icmp uge i64 %p, %phase_count
@@ -160,7 +189,7 @@ start:
   %is_last = icmp eq i64 %p, %last
   %helper = icmp ne i64 %me, 0
   %may_leave = and i1 %is_last, %helper
-  %before = load atomic i64, ptr %done acquire, align 8
+  %before = call i64 @progress(ptr %claims, i64 %parts)
   %late = icmp uge i64 %before, %total
   br i1 %late, label %next, label %begin
 begin:
@@ -168,6 +197,7 @@ begin:
   store i64 0, ptr %count
   store i64 0, ptr %turn
   store i1 false, ptr %dry
+  store i1 false, ptr %robbed
   br label %mine
 next:
   %p.now = load i64, ptr %phase
@@ -175,6 +205,7 @@ next:
   store i64 %p.next, ptr %phase
   br label %enter
 
+; this thread's own pieces of each task
 mine:
   %k = load i64, ptr %task
   %none = icmp uge i64 %k, %end
@@ -204,26 +235,28 @@ task.over:
   store i64 %k.next, ptr %task
   br label %mine
 
+; how many pieces it has made is a word that it alone writes: a line of memory takes half a microsecond to another CPU
 report:
-  %made = load i64, ptr %count
-  %idle = icmp eq i64 %made, 0
-  br i1 %idle, label %look, label %add
-add:
+  %fresh = load i64, ptr %count
+  %idle = icmp eq i64 %fresh, 0
+  br i1 %idle, label %look, label %tell
+tell:
   store i64 0, ptr %count
-  %earlier = atomicrmw add ptr %done, i64 %made seq_cst
-  %sum = add i64 %earlier, %made
-  %complete = icmp eq i64 %sum, %total
-  br i1 %complete, label %finish, label %look
-finish:
-  %asleep = load atomic i64, ptr %sleepers seq_cst, align 8
+  %earlier = load i64, ptr %made
+  %sum = add i64 %earlier, %fresh
+  store i64 %sum, ptr %made
+  store atomic i64 %sum, ptr %own.done release, align 8
+  %asleep = load atomic i64, ptr %sleepers acquire, align 8
   %nobody = icmp eq i64 %asleep, 0
-  br i1 %nobody, label %next, label %rouse
+  br i1 %nobody, label %look, label %rouse
 rouse:
-  call void @wake(ptr %done)
-  br label %next
+  atomicrmw add ptr %roused, i64 1 seq_cst
+  call void @wake(ptr %roused)
+  br label %look
 
+; the phase's end: look, rest, sleep
 look:
-  %seen = load atomic i64, ptr %done acquire, align 8
+  %seen = call i64 @progress(ptr %claims, i64 %parts)
   %ready = icmp uge i64 %seen, %total
   br i1 %ready, label %next, label %ask
 ask:
@@ -236,7 +269,8 @@ wait:
   %t = load i64, ptr %turn
   %t.next = add i64 %t, 1
   store i64 %t.next, ptr %turn
-  %patient = icmp ult i64 %t, $patient
+  %limit = load i64, ptr %patience
+  %patient = icmp ult i64 %t, %limit
   %is_dry = load i1, ptr %dry
   %no_steal = or i1 %patient, %is_dry
   br i1 %no_steal, label %rest, label %steal
@@ -247,12 +281,31 @@ pause:
   call void @rest(i64 %t)
   br label %look
 nap:
-  %expected = trunc i64 %seen to i32
+  %rousals = load atomic i64, ptr %roused acquire, align 8
+  %expected = trunc i64 %rousals to i32
   atomicrmw add ptr %sleepers, i64 1 seq_cst
-  call void @sleep(ptr %done, i32 %expected, i64 $nap)
+  store i64 0, ptr %looks
+  br label %last.look
+last.look:
+  %l = load i64, ptr %looks
+  %l.next = add i64 %l, 1
+  store i64 %l.next, ptr %looks
+  call void @rest(i64 0)
+  %l.seen = call i64 @progress(ptr %claims, i64 %parts)
+  %l.ready = icmp uge i64 %l.seen, %total
+  %l.enough = icmp ugt i64 %l, $last_looks
+  %l.over = or i1 %l.ready, %l.enough
+  br i1 %l.over, label %nap.now, label %last.look
+nap.now:
+  br i1 %l.ready, label %up, label %down
+down:
+  call void @sleep(ptr %roused, i32 %expected, i64 $nap)
+  br label %up
+up:
   atomicrmw sub ptr %sleepers, i64 1 seq_cst
   br label %look
 
+; or take what others have not begun, of one thread after the other, in the order of the tasks
 steal:
   store i64 1, ptr %other
   br label %victim
@@ -265,7 +318,7 @@ choose:
   store i64 %q.next, ptr %other
   %w.sum = add i64 %me, %q
   %w = urem i64 %w.sum, %parts
-  %w.line = mul i64 %w, $line
+  %w.line = mul i64 %w, $claim_bytes
   %theirs = getelementptr i8, ptr %claims, i64 %w.line
   store i64 %first, ptr %task
   br label %rob
@@ -296,10 +349,14 @@ rob.do:
   %s.number = add i64 %s.low, %s.got
   %s.bad = call i1 @piece(ptr %job, ptr %shared, ptr %scratch, ptr %s.row, i64 %s.number)
   store i64 1, ptr %count
-  store i64 $patient, ptr %turn
+  store i1 true, ptr %robbed
+  store i64 0, ptr %patience
   br i1 %s.bad, label %leave, label %report
 found_none:
   store i1 true, ptr %dry
+  %was.robbed = load i1, ptr %robbed
+  %calm = select i1 %was.robbed, i64 0, i64 $patient
+  store i64 %calm, ptr %patience
   br i1 %may_leave, label %leave, label %look
 leave:
   ret void
@@ -315,8 +372,9 @@ def working() -> str:
     words = {
         "parts": PARTS, "phases": PHASES, "phase_count": PHASE_COUNT, "tasks": TASKS, "task_bytes": TASK_BYTES,
         "launches": LAUNCHES, "places": PLACES, "shared": SHARED, "scratch": SCRATCH, "stop_word": STOP_WORD,
-        "done": DONE, "trap": TRAP, "sleepers": SLEEPERS, "claims": CLAIMS, "line": LINE, "traps": TRAPS,
+        "done": DONE, "trap": TRAP, "sleepers": SLEEPERS, "roused": ROUSED, "claims": CLAIMS,
+        "claim_bytes": CLAIM_BYTES, "traps": TRAPS,
         "phase_bytes": 8 * PHASE_WORDS, "bounds": 8 * TASK_WORDS, "patient": PATIENT, "enough": SPINS + OFFERS,
-        "nap": NAP,
+        "nap": NAP, "last_looks": LAST_LOOKS,
     }  # fmt: skip
     return _CLAIM + _PIECE.substitute(words) + _WORK.substitute(words)

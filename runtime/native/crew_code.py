@@ -15,7 +15,7 @@ from string import Template
 
 from vcc.runtime.native.claims import PARTS, SHARED, WORK, working
 from vcc.runtime.native.futex import OFFERS, SPINS, has_futex, waiting
-from vcc.runtime.native.scratch import CLAIMS, LINE, TRAP
+from vcc.runtime.native.scratch import CLAIM_BYTES, CLAIMS, LINE, TRAP
 
 #: The crew's memory: which CPUs its threads may run on, a bit each; whether it has a job; boxes of workers 1, 2, ...
 CPUS, AT_WORK, BOXES = 0, 128, 192
@@ -45,7 +45,7 @@ define void @clear(ptr %job) nounwind {
   %parts = load i64, ptr %parts.at
   %shared.at = getelementptr i8, ptr %job, i64 $shared
   %shared = load ptr, ptr %shared.at
-  %lines = mul i64 %parts, $line
+  %lines = mul i64 %parts, $claim_bytes
   %bytes = add i64 %lines, $claims
   call void @llvm.memset.p0.i64(ptr align 64 %shared, i8 0, i64 %bytes, i1 false)
   ret void
@@ -285,7 +285,7 @@ def crew_code() -> str:
     threads are for threads of another kind.
     """
     words = {
-        "parts": PARTS, "shared": SHARED, "line": LINE, "claims": CLAIMS, "trap": TRAP, "work": WORK,
+        "parts": PARTS, "shared": SHARED, "claim_bytes": CLAIM_BYTES, "claims": CLAIMS, "trap": TRAP, "work": WORK,
         "at_work": AT_WORK, "occupied": OCCUPIED, "cpu_bytes": CPU_BYTES, "cpu_bits": 8 * CPU_BYTES,
         "boxes": BOXES, "box_bytes": BOX_BYTES, "job": JOB,
         "posts": POSTS, "asleep": ASLEEP, "number": NUMBER, "thread": THREAD, "avoided": AVOIDED, "busy": BUSY,

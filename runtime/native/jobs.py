@@ -21,9 +21,9 @@ from vcc.runtime.native.claims import (
 )
 from vcc.runtime.native.schedule import Task
 
-#: A piece of fewer cycles is not worth beginning, nor are more pieces for each thread: they are for the case that a
-#: thread comes late or is slow.
-PIECE_CYCLES, PIECES = 8_000, 4
+#: What a thread has of a launch is cut so that one which comes late or is slow can be helped out: into pieces of no
+#: fewer cycles, and no more of them. Smaller ones cost more than they save.
+PIECE_CYCLES, PIECES = 100_000, 4
 _Words = ctypes.Array[ctypes.c_int64]
 
 

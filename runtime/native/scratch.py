@@ -16,15 +16,17 @@ STOP_WORD, SHARED_WORD = -ALIGNMENT, 8 - ALIGNMENT
 #: What a kernel that was stopped gives for a trap.
 STOPPED = "the run was interrupted"
 
-#: Shared words: pieces of work that are done (claims.py) and a trap, threads that sleep; threads that arrived at a
-#: meeting, meetings so far (meeting.py). From CLAIMS on, a cache line for each thread says what is taken of its work.
-DONE, TRAP, SLEEPERS, ARRIVED, MEETINGS, CLAIMS = 0, 8, 64, 128, 192, 256
 LINE = 64
+#: Shared words: a trap; threads that sleep, and how often they were woken; threads that arrived at a meeting, meetings
+#: so far (meeting.py). From CLAIMS on, each thread has CLAIM_BYTES: a cache line that says what is taken of its work,
+#: and DONE after it another one that says how many pieces it has made (claims.py).
+TRAP, SLEEPERS, ROUSED, ARRIVED, MEETINGS, CLAIMS = 0, LINE, LINE + 8, 2 * LINE, 3 * LINE, 4 * LINE
+DONE, CLAIM_BYTES = LINE, 2 * LINE
 
 
 def shared_bytes(threads: int) -> int:
     """What the shared words of so many threads take."""
-    return CLAIMS + LINE * threads
+    return CLAIMS + CLAIM_BYTES * threads
 
 
 class Scratch:

@@ -18,7 +18,7 @@ from vcc.runtime.native.schedule import Piece, Schedule, Span, schedule
 from vcc.runtime.native.work import estimated_cycles
 
 #: A launch of fewer cycles is not divided: threads would take longer to tell each other than to work.
-DIVIDE_CYCLES = 12_000
+DIVIDE_CYCLES = 8_000
 #: Nor are launches of a segment that have fewer together: waking threads would take longer.
 WAKE_CYCLES = 40_000
 #: Pieces of a kernel whose iterations only its launch counts.

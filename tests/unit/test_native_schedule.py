@@ -82,7 +82,7 @@ def test_one_thread_makes_all_in_one_piece():
 
 
 def test_pieces_are_shared_evenly_and_the_caller_has_the_odd_one():
-    phases = ((Task(0, 1, 5, 1e6, False),), (Task(1, 2, 1000, 1e6, False),), (Task(2, 3, 1000, 100.0, False),))
+    phases = ((Task(0, 1, 5, 1e7, False),), (Task(1, 2, 1000, 1e7, False),), (Task(2, 3, 1000, 100.0, False),))
     found, tasks = rows(phases, 2)
     assert found == [[0, 1, 5], [1, 2, 13], [2, 3, 15]]
     assert tasks == [[0, 1, 5, 0, 0, 3, 5], [1, 2, 8, 0, 0, 4, 8], [2, 3, 2, 0, 0, 1, 2]]
