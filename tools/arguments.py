@@ -93,6 +93,19 @@ def compile_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def refuse_compile_options(args: argparse.Namespace, binary: str) -> None:
+    """E0202 if `compile_options` were given for what is compiled already, the .vbin of that name."""
+    given = {
+        "--target": args.target != "host",
+        "--shape": args.shape,
+        "--freeze": args.freeze,
+        "--host-ops": args.host_ops != "allow",
+        "--no-winograd": args.no_winograd,
+    }
+    for option in (name for name, found in given.items() if found):
+        raise error("E0202", f"{option} is for models, but {binary} is compiled already", help="compile the model anew")
+
+
 def options_of(args: argparse.Namespace) -> Options:
     """The compiler's options out of `compile_options`."""
     from vcc.compiler.options import Options, parse_shapes, parse_values

@@ -13,6 +13,9 @@ from vcc.runtime.isa.host import TensorSpec
 
 Array = NDArray[Any]
 
+#: What .npy files begin with.
+_MAGIC = b"\x93NUMPY"
+
 
 def read_feeds(words: Sequence[str]) -> dict[str, Array]:
     """The arrays of `NAME=FILE.npy` words; E0202 for other words, E0204 for files that are no .npy."""
@@ -29,14 +32,15 @@ def read_feeds(words: Sequence[str]) -> dict[str, Array]:
 
 def _read_npy(path: str) -> Array:
     try:
-        loaded = np.load(path, allow_pickle=False)
+        with open(path, "rb") as file:
+            if file.read(len(_MAGIC)) != _MAGIC:
+                raise error("E0204", f"{path} is not a .npy file", help="numpy.save writes them")
+            file.seek(0)
+            return np.load(file, allow_pickle=False)
     except OSError as failure:
         raise error("E0204", f"cannot read {path}: {failure.strerror or failure}") from None
     except (ValueError, EOFError) as failure:
         raise error("E0204", f"{path} is not a .npy file: {failure}") from None
-    if not isinstance(loaded, np.ndarray):
-        raise error("E0204", f"{path} is not a .npy file: it holds several arrays")
-    return loaded
 
 
 def as_declared(feeds: Mapping[str, Array], specs: Sequence[TensorSpec]) -> dict[str, Array]:

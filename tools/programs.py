@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vcc.runtime.diagnostics import plural
-from vcc.tools.arguments import options_of
+from vcc.tools.arguments import options_of, refuse_compile_options
 from vcc.tools.files import image_or_model, is_binary
 from vcc.tools.output import note
 from vcc.tools.summary import machine_text
@@ -33,9 +33,11 @@ def program_for(args: argparse.Namespace, shapes: Mapping[str, Sequence[int]]) -
     from vcc.runtime.session import load
 
     if args.file != "-" and is_binary(args.file):
+        refuse_compile_options(args, args.file)
         return load(args.file)
     source = image_or_model(args.file)
     if isinstance(source, Image):
+        refuse_compile_options(args, "stdin")
         return program_of(source)
     from vcc.compiler.api import compile_program
     from vcc.compiler.compilation import Compilation

@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     """Time."""
     from vcc.compiler.bench.api import TOLERANCE, benchmark
     from vcc.compiler.bench.engines.registry import opponents
-    from vcc.tools.arguments import options_of
+    from vcc.tools.arguments import options_of, refuse_compile_options
     from vcc.tools.bench_table import print_report
     from vcc.tools.feeds import parse_seed, read_feeds
     from vcc.tools.files import is_binary, read_image
@@ -63,6 +63,8 @@ def run(args: argparse.Namespace) -> int:
     binary = is_binary(args.file)
     if args.model is not None and not binary:
         raise error("E0202", "--model is for .vbin files")
+    if binary:
+        refuse_compile_options(args, args.file)
     report = benchmark(
         program_of(read_image(args.file)).image if binary else Path(args.file), Path(args.file).stem,
         args.against, threads, read_feeds(args.input), seed=parse_seed("--random", args.random or ""),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vcc.runtime.diagnostics import Diagnostic, Exit, error
-from vcc.tools.arguments import compile_options
+from vcc.tools.arguments import compile_options, refuse_compile_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
     if args.binary is None:
         program = program_for(args, {name: array.shape for name, array in feeds.items()})
     else:
+        refuse_compile_options(args, args.binary)
         program = program_of(read_image(args.binary))
         _check_made_from(program, args.file, args.binary)
     seed = parse_seed("--random", args.random or "")

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from vcc.runtime.diagnostics import VccError, error
-from vcc.tools.arguments import compile_options, options_of
+from vcc.tools.arguments import compile_options, options_of, refuse_compile_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,6 +34,7 @@ def run(args: argparse.Namespace) -> int:
 
     source = image_or_model(args.file)
     if isinstance(source, Image):
+        refuse_compile_options(args, args.file)
         _inspect_image(args, source)
     elif args.memory or args.remarks:
         option = "--memory" if args.memory else "--remarks"

@@ -155,6 +155,7 @@ def test_inspect(capsys: pytest.CaptureFixture[str]):
     assert main(["inspect", "digits.vbin", "--format=json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["kind"] == "vbin" and found["plan"] and "conv1" in found["nodes"]
+    assert main(["inspect", "digits.vbin", "--target=vn1"]) == 2
 
 
 def test_doctor(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
