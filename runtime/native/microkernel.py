@@ -14,7 +14,7 @@ from typing import Protocol
 from vcc.runtime.isa.expr import ONE, Poly
 from vcc.runtime.isa.kernel import View
 from vcc.runtime.native import mathlib
-from vcc.runtime.native.ahead import Ahead, ask_rows
+from vcc.runtime.native.ahead import Ahead, ask_ks, ask_rows
 from vcc.runtime.native.convert import convert
 from vcc.runtime.native.emit import Val
 from vcc.runtime.native.epilogue import Result
@@ -192,6 +192,8 @@ class Tile:
         else:
             masks = self.masks.read
             vectors = [self.factor(p.fast, self.cells[0, v] | depth, p.lane, masks[v]) for v in range(self.vectors)]
+            for v in range(self.vectors):
+                ask_ks(p, self.cells[0, v] | depth)
         ask_rows(p, self.cells[self.rows - 1, 0] | depth, self.rows)
         for r in range(self.rows):
             row = self.factor(p.slow, self.cells[r, 0] | depth, None)

@@ -146,6 +146,13 @@ def test_the_next_panel_is_asked_for_where_few_rows_use_one(m: int, asked: bool)
     assert ("llvm.prefetch" in translate(found, AVX512)) == asked
 
 
+@pytest.mark.parametrize(("m", "pitch", "asked"), [(1, 512, True), (1, 128, False), (3, 512, False)])
+def test_rows_of_a_matrix_that_meets_one_vector_are_asked_for(m: int, pitch: int, asked: bool) -> None:
+    found = kernel("40,0,1", f"0,1,{pitch}", m, 128, 40)
+    agree(found)
+    assert ("llvm.prefetch" in translate(found, AVX512)) == asked
+
+
 @pytest.mark.parametrize(("pitch", "asked"), [(640, True), (704, False)])
 def test_the_next_panel_is_asked_for_along_all_of_k(pitch: int, asked: bool) -> None:
     (found,) = parse_kernel_text(
