@@ -25,7 +25,7 @@ EVERY_TARGET = (*TARGETS, "host-avx512")
 
 
 @settings(
-    max_examples=EXAMPLES or 24,
+    max_examples=EXAMPLES or 20,
     derandomize=not EXAMPLES,
     phases=[Phase.explicit, Phase.generate],  # shrinking takes minutes, and graphs of half the size tell no more
     deadline=None,

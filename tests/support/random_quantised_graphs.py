@@ -17,7 +17,7 @@ from quantised_meaning import results_of
 from spans import Array, Span, known
 
 RUNTIME = "com.microsoft"
-CHANNELS = (1, 3, 4, 5, 8, 16, 17, 32, 33)
+CHANNELS = (1, 3, 4, 5, 8, 16, 17, 32, 33, 64, 100)
 
 
 @dataclass(frozen=True)

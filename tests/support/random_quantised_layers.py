@@ -292,7 +292,8 @@ def _after(maker: Maker, x: str) -> str:
 
 
 def _step(maker: Maker) -> None:
-    x = maker.pick([name for name in maker.sources if maker.values[name].low.size <= LARGEST][-3:])
+    small = [name for name in maker.sources if maker.values[name].low.size <= LARGEST]
+    x = maker.pick(small[-3:] or maker.sources[:1])
     y = maker.pick(LAYERS)(maker, x)
     if y is None or y in maker.bytes:
         return
@@ -327,5 +328,5 @@ def _first_shape(maker: Maker) -> tuple[int, ...]:
     if rank == 4:
         return maker.integer(1, 2), maker.pick(CHANNELS), maker.integer(2, 9), maker.integer(2, 9)
     if rank == 3:
-        return maker.integer(1, 3), maker.pick(CHANNELS), maker.integer(3, 40)
-    return maker.integer(1, 9), maker.integer(1, 70)
+        return maker.integer(1, 3), maker.pick(CHANNELS), maker.pick((maker.integer(3, 40), 128))
+    return maker.integer(1, 20), maker.pick((maker.integer(1, 70), 128, 257, 300))
