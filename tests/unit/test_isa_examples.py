@@ -104,6 +104,15 @@ def layer_norm_case(rows: int, n: int) -> tuple[Kernel, Arguments, Array]:
     return example("layer_norm"), args, layer_norm(x, gamma, beta)
 
 
+def elman_case(steps: int) -> tuple[Kernel, Arguments, Array]:
+    x, w = values(steps, 64), values(64, 64, seed=1) / 8
+    rows, state = list[Array](), np.zeros(64)
+    for row in x:
+        state = np.tanh(row + w @ state)
+        rows.append(state)
+    return example("elman"), {"x": x, "w": w, "steps": steps}, np.stack(rows)
+
+
 Case = Callable[[], tuple[Kernel, Arguments, Array]]
 CASES: dict[str, Case] = {
     "vector_add short": lambda: vector_add_case(5),
@@ -122,6 +131,8 @@ CASES: dict[str, Case] = {
     "layer_norm": lambda: layer_norm_case(130, 96),
     "layer_norm longest": lambda: layer_norm_case(3, 6144),
     "conv3x3": lambda: (example("conv3x3"), *conv_arguments()),
+    "elman": lambda: elman_case(9),
+    "elman one step": lambda: elman_case(1),
 }
 
 
