@@ -2,8 +2,8 @@
 
 Threads meet between kernels, which takes microseconds, and much longer when other processes want their CPUs. No figure
 known beforehand tells whether that pays for a segment of a hundred microseconds, but its own runs do: the first few
-try both, and later now and then one run tries the other way, so rarely that even a bad try costs little. The results
-are the same bits either way.
+try both, and later now and then some try the other way, so rarely that even a bad try costs little. The results are the
+same bits either way.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ REMEMBERED = 5
 #: At most one part in so many of the time goes into trying the way that was slower, but at the beginning one in EARLY:
 #: what disturbed the first runs may be gone soon.
 SHARE, EARLY = 50, 8
+#: Runs after each other that try a way: workers that have slept find it slower to begin with. A run that takes
+#: HOPELESS times as long as the better way ends the trial.
+TRIES, HOPELESS = 4, 4.0
 
 
 class Pace:
@@ -29,16 +32,16 @@ class Pace:
 
     def __init__(self, *ways: int):
         self._times = {way: deque[float](maxlen=REMEMBERED) for way in dict.fromkeys(ways)}
-        self._most = self._best = max(ways)
-        self._cold, self._patience = True, EARLY
-        self._until_decision = 0.0 if len(self._times) > 1 else math.inf  # runs
+        self._most = self._now = max(ways)
+        self._cold, self._trying, self._patience = True, False, EARLY
+        self._left = 0.0 if len(self._times) > 1 else math.inf  # runs until the next decision
         self.expected = math.inf
 
     def threads(self) -> int:
         """For the next run."""
-        if self._until_decision > 0:
-            self._until_decision -= 1
-            return self._best
+        if self._left > 0:
+            self._left -= 1
+            return self._now
         return self._decide()
 
     def _decide(self) -> int:
@@ -47,16 +50,22 @@ class Pace:
             return most
         untried = [way for way, found in times.items() if len(found) < REMEMBERED]
         if untried:
+            self._trying = True
             return max(untried)
-        self._best, other = sorted(times, key=lambda way: typical(times[way]))
-        self._until_decision = int(self._patience * typical(times[other]) / typical(times[self._best]))
-        self._patience = min(SHARE, 2 * self._patience)
-        return other
+        best, other = sorted(times, key=lambda way: typical(times[way]))
+        self._trying = not self._trying
+        if self._trying:
+            self._now, self._left = other, TRIES - 1
+        else:
+            self._now = best
+            self._left = int(TRIES * self._patience * typical(times[other]) / typical(times[best]))
+            self._patience = min(SHARE, 2 * self._patience)
+        return self._now
 
     @property
     def long(self) -> bool:
         """Whether it is better to wait for all threads than to do with one."""
-        return typical(self._times[self._most]) > LONG and not self._cold and self._most > 1
+        return LONG < typical(self._times[self._most]) < math.inf
 
     def took(self, threads: int, seconds: float) -> None:
         """A run with so many threads took so long."""
@@ -65,6 +74,8 @@ class Pace:
             self._cold = False
         else:
             self._times[threads].append(seconds)
+            if self._trying and seconds > HOPELESS * min(map(typical, self._times.values())):
+                self._left = 0.0
 
 
 def typical(seconds: Iterable[float]) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 
 from vcc.runtime.native.pace import LONG, REMEMBERED, SHARE, Pace
 
@@ -44,6 +45,23 @@ def test_one_disturbed_run_is_not_believed():
     pace, disturbed = Pace(1, 2), iter([9e-2, 9e-2, 9e-2] + [0.0] * 100)
     found = runs(pace, 40, lambda way: (1e-4 if way == 2 else 2e-4) + next(disturbed))
     assert found[-1] == 2
+
+
+def test_workers_that_must_wake_up_first_get_another_chance():
+    pace, last = Pace(1, 2), [1]
+    runs(pace, 30, lambda way: 1e-4 if way == 1 else 3e-4)  # somebody else used the other CPU
+
+    def seconds(way: int) -> float:
+        woken, last[0] = last[0] == 2, way
+        return 1e-4 if way == 1 else 7e-5 if woken else 1.3e-4
+
+    assert runs(pace, 200, seconds)[-20:].count(2) >= 18
+
+
+def test_a_hopeless_trial_is_one_run():
+    pace = Pace(1, 2)
+    found = runs(pace, 300, lambda way: 1e-4 if way == 1 else 1e-3)[2 * REMEMBERED + 1 :]
+    assert all(not (a == b == 2) for a, b in pairwise(found)) and 2 in runs(pace, 2000, lambda way: 1e-4)
 
 
 def test_long_segments_always_get_all():
