@@ -24,6 +24,8 @@ from vcc.runtime.native.lane_plan import spread
 MOST_VECTORS, WIDE_VECTORS, FEW_ROWS = 4, 16, 2
 #: What another block shape costs, in parts of the whole: machine code takes time to make.
 VARIANT = 0.02
+#: Cycles for one k at least where registers hold no partial sums: each waits for the k before.
+WAIT = 4.6
 #: How much of the fast input one block of columns reads before it comes to the next rows: a part of the second cache.
 PART_BYTES = 256 * 1024
 #: The longest pitch between rows of an input that is as good as a panel's.
@@ -229,9 +231,6 @@ class Shape:
         columns = dims[self.vector].max if self.vector is not None else 1
         columns = -(-columns // self.lanes.width) if self.vector == self.lane else columns
 
-        def cycles(m: int, n: int) -> float:  # multiply-adds, or loads, two per cycle; panels and rows from L2
-            return max(m * n, m + n) / 2 + 0.15 * (m + n)
-
         def total(block: tuple[int, int]) -> float:
             m, n = block
             whole, left = divmod(columns, n)
@@ -240,7 +239,9 @@ class Shape:
             tail = 0 if not stacked and self.overlaps(self.row) else rows % m
             down = -(-rows // m) if not tail else rows // m
             across = [(whole, n), (1, left)] if left else [(whole, n)]
-            cost = sum(k * (down * cycles(m, v) + (cycles(tail, v) if tail else 0)) for k, v in across)
+            cost = sum(
+                k * (down * self.step_cycles(m, v) + (self.step_cycles(tail, v) if tail else 0)) for k, v in across
+            )
             return again * cost * (1 + VARIANT * (len(across) * (1 + (tail > 0)) - 1))
 
         most = self.f.cpu.registers - 1
@@ -253,6 +254,12 @@ class Shape:
         ]
         best = min(sizes, key=total)
         return *best, total(best) / (1 if best[0] > size else count)
+
+    def step_cycles(self, m: int, n: int) -> float:
+        """Cycles for one k of m x n sums: multiply-adds, or loads, two per cycle; panels and rows come from L2."""
+        cpu = self.f.cpu
+        at_least = WAIT if 2 * m * n + n + 1 > cpu.registers else 0
+        return max(m * n / 2, (m + n) / 2, at_least) + 0.15 * (m + n) * cpu.vector_bytes / 64
 
     def overlaps(self, dim: int | None) -> bool:
         """Whether the last indices of a dimension may be computed twice: nothing read there may have been written."""
