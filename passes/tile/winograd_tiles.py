@@ -27,6 +27,8 @@ MEMORY, SCATTERED = 1.5, 16
 #: Where it makes the product: cycles between two blocks of sums in registers; how many rows fit beside each other for
 #: each vector of a panel that the machine likes, if a block is one vector wide; what reading a row or a vector costs.
 TURN, ROWS_OF_ONE, READING = 24, 7.5, 0.3
+#: What loading parts of rows costs more than whole rows: where their border is depends on the tile.
+CUT = 2
 #: How long weights take that are asked for while others are multiplied, in parts of the time of a load.
 AHEAD = 0.5
 #: Weights stay in the last cache from run to run that take no more than such a part of it.
@@ -152,10 +154,12 @@ class WinogradTiles:
                 kept = large <= machine.l2_bytes // OTHERS
                 panel = AHEAD * transfer_cycles(machine, Pipe.IN, n["weights"] * 4, l2=kept)
             spill = (steps - 1) * transfer_cycles(machine, Pipe.MOV, 2 * n["sums"] * 4) * ~whole
+            image = image * np.where(s["q"] * form.m < columns.extent, CUT, 1)
             made = made + products * np.maximum(self._blocked(s, product), panel)
             busy = image + made + shared * (vector + out + spill)
-            # Parts of the input are transformed again for other panels: what few threads do in all counts most.
-            cycles = (waves(machine, tiles) + 3 * tiles / machine.cores) / 4 * busy
+            # Parts of the input are transformed again for other panels: what one thread or two do in all counts most.
+            rounds = waves(machine, tiles) + (2 * tiles + 2 * -(-tiles // 2)) / machine.cores
+            cycles = rounds / 4 * busy
         else:
             pipes = [image + products * weights, np.where(whole, 1, products) * move, products * product,
                      made + shared * vector, shared * out]  # fmt: skip
