@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,8 +66,8 @@ class InferenceSession:
             self._inputs = [_arg_of(spec) for spec in self._fixed.inputs]
             self._outputs = [_arg_of(spec) for spec in self._fixed.outputs]
             return
-        self._inputs, self._outputs = _signature(path_or_bytes)
-        if all(isinstance(size, int) for each in self._inputs for size in each.shape):
+        self._inputs, self._outputs, closed = _signature(path_or_bytes)
+        if closed:
             self._fixed = self._compile({})
 
     def get_inputs(self) -> list[NodeArg]:
@@ -98,6 +98,8 @@ class InferenceSession:
             warnings.warn("vcc.InferenceSession ignores run_options", stacklevel=2)
         if output_names is None and out is None and self._fixed is not None:
             return self._fixed.run(input_feed)
+        if not isinstance(cast(object, input_feed), Mapping):
+            raise error("E0105", f"input_feed is a dict of arrays by name, not a {type(input_feed).__name__}")
         feeds = {name: np.asarray(array) for name, array in input_feed.items()}
         known = [each.name for each in self._outputs]
         wanted = known if output_names is None else list(output_names)
@@ -143,13 +145,17 @@ class InferenceSession:
         return compile_program(Compilation.from_model(self._model, Options(self._target, dict(shapes))))
 
 
-def _signature(model: str | Path | bytes) -> tuple[list[NodeArg], list[NodeArg]]:
+def _signature(model: str | Path | bytes) -> tuple[list[NodeArg], list[NodeArg], bool]:
+    """The inputs, the outputs, and whether the model says all sizes of all inputs."""
     from vcc.compiler.frontend.read import read_model
 
     graph = read_model(model).proto.graph
     constants = {each.name for each in graph.initializer} | {each.values.name for each in graph.sparse_initializer}
-    inputs = [_arg(each) for each in graph.input if each.name not in constants]
-    return inputs, [_arg(each) for each in graph.output]
+    needed = [each for each in graph.input if each.name not in constants]
+    inputs = [_arg(each) for each in needed]
+    ranked = all(each.type.tensor_type.HasField("shape") for each in needed)
+    closed = ranked and all(isinstance(size, int) for each in inputs for size in each.shape)
+    return inputs, [_arg(each) for each in graph.output], closed
 
 
 def _arg(info: Any) -> NodeArg:

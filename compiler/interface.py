@@ -55,6 +55,10 @@ def unbound_shapes(module: ModuleOp) -> tuple[list[Diagnostic], dict[str, tuple[
         if each.is_static:
             continue
         shapes[each.name] = tuple(int(dim) if dim.isdigit() else 1 for dim in each.dims)
+        if not each.dims:
+            message = f"the model does not say how many dimensions input '{each.name}' has: give it a shape"
+            problems.append(Diagnostic("E0104", message, help=f"such as --shape {each.name}:1x3"))
+            continue
         message = f"input '{each.name}' is [{', '.join(each.dims)}]: give every dimension a size"
         help = f"--shape {each.name}:{'x'.join(map(str, shapes[each.name]))}"
         problems.append(Diagnostic("E0104", message, help=help))

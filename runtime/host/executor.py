@@ -80,8 +80,11 @@ class HostCalls:
         if number not in self._operators:
             self._operators[number] = HostOperator(call, ", ".join(self._nodes[i] for i in call.sources))
         operands = [None if tensor.ref is None else memory.tensor(tensor).copy() for tensor in call.inputs]
-        results = self._operators[number].run(operands)
         wanted = [(i, tensor) for i, tensor in enumerate(call.outputs) if tensor.ref is not None]
+        if all(0 in tensor.shape for _, tensor in wanted):  # some reference implementations divide by their size
+            results = [np.empty(tensor.shape, tensor.dtype.numpy) for _, tensor in wanted]
+        else:
+            results = self._operators[number].run(operands)
         for (position, tensor), result in zip(wanted, results, strict=True):
             memory.tensor(tensor)[...] = result
             value = call.values[position] if position < len(call.values) else -1

@@ -96,6 +96,12 @@ EMPTY = [
         {"s": i64(2), "e": i64(2)},
         host=frozenset({"Slice"}),
     ),
+    Case(
+        "means-of-no-images",
+        [node("Relu", "x", "z"), node("GlobalAveragePool", "z")],
+        {"x": random(0, 2, 3, 4)},
+        host=frozenset({"GlobalAveragePool"}),
+    ),
 ]
 
 DETECTOR = Case(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -84,8 +85,21 @@ def test_what_is_ignored_is_said():
         session.run(None, {"image": images[:1]}, run_options=object())
 
 
-@pytest.mark.parametrize("feeds", [{}, {"picture": images[:1]}, {"image": images[:1, 0]}, {"image": images[:1] > 0}])
-def test_unsuitable_feeds(feeds: dict[str, np.ndarray]):
+def test_an_input_of_unknown_rank_takes_the_shape_that_is_fed():
+    values = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in "xy"]
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["x"], ["y"])], "g", values[:1], values[1:])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=8)
+    session = vcc.InferenceSession(model.SerializeToString())
+    for shape in ((2, 3), (4,)):
+        assert session.run(None, {"x": -np.ones(shape, np.float32)})[0].shape == shape
+    with pytest.raises(vcc.VccError, match="how many dimensions input 'x' has"):
+        vcc.compile(model)
+
+
+@pytest.mark.parametrize(
+    "feeds", [{}, [images[:1]], {"picture": images[:1]}, {"image": images[:1, 0]}, {"image": images[:1] > 0}]
+)
+def test_unsuitable_feeds(feeds: Any):
     session = vcc.InferenceSession(demo.model_path())
     with pytest.raises(vcc.VccError, match="E0105"):
         session.run(None, feeds)
