@@ -105,3 +105,32 @@ visa.kernel @carried(%x: !visa.gm<f32, 16, in>, %y: !visa.gm<f32, 64, out>) sour
     visa.store "{j:16} b0[16*%0](1), b1(1)" (%y, %t : !visa.gm<f32, 64, out>, !visa.buffer<ub, [16], f32, 1>) [%i]
   }
 }
+
+// -----
+
+// A forall in a loop: cores meet at its end with idle pipes, so slots are numbered by its iterations alone, and the load of
+// what the step before stored in global memory needs no event.
+
+// CHECK-LABEL: @steps
+// CHECK-COUNT-2: visa.event
+// CHECK-NOT: visa.event
+// CHECK: scf.for %t
+// CHECK: visa.forall (%i) in (8) {
+// CHECK: visa.wait %s_free[%i]
+// CHECK: visa.load "{j:16} b0@%0(1), b1[128*%2+16*%1](1)"
+// CHECK: visa.signal %s_ready[%i]
+// CHECK: visa.wait %s_ready[%i]
+// CHECK: visa.store "{j:16} b0[128*%1+16*%0+128](1), b1@%2(1)"
+// CHECK: visa.signal %s_free[%i]
+visa.kernel @steps(%y: !visa.gm<f32, 640, inout>) sources 0 taps () {
+  %zero = arith.constant 0 : index
+  %one = arith.constant 1 : index
+  %four = arith.constant 4 : index
+  scf.for %t = %zero to %four step %one {
+    visa.forall (%i) in (8) {
+      %s = visa.alloc : !visa.buffer<ub, [16], f32, 1>
+      visa.load "{j:16} b0(1), b1[16*%0+128*%1](1)" (%s, %y : !visa.buffer<ub, [16], f32, 1>, !visa.gm<f32, 640, inout>) [%i, %t]
+      visa.store "{j:16} b0[16*%0+128*%1+128](1), b1(1)" (%y, %s : !visa.gm<f32, 640, inout>, !visa.buffer<ub, [16], f32, 1>) [%i, %t]
+    }
+  }
+}
