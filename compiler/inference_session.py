@@ -21,6 +21,8 @@ from vcc.runtime.session import Program, load
 
 Array = NDArray[Any]
 
+#: Programs for different shapes that a session keeps.
+MOST_SHAPES = 16
 #: ONNX Runtime's words for the element types whose numpy names differ.
 _TYPE_WORDS = {"float32": "float", "float64": "double"}
 
@@ -37,6 +39,8 @@ class NodeArg:
 class InferenceSession:
     """A model with ONNX Runtime's methods. Sizes that the model leaves open are compiled for when first fed.
 
+    That takes a second or so for each new set of shapes; the programs of the `MOST_SHAPES` used last are kept, each
+    with weights of its own.
     Session options and providers are taken and ignored, with one warning each.
     """
 
@@ -59,7 +63,7 @@ class InferenceSession:
                 warnings.warn(f"vcc.InferenceSession ignores {word}", stacklevel=2)
         self._model, self._target = path_or_bytes, target
         self._programs: dict[tuple[tuple[int, ...], ...], Program] = {}
-        self._compiling = threading.Lock()
+        self._compiling, self._looking = threading.Lock(), threading.Lock()
         self._fixed: Program | None = None
         if isinstance(path_or_bytes, str | Path) and Path(path_or_bytes).suffix == ".vbin":
             self._fixed = load(path_or_bytes)
@@ -130,16 +134,30 @@ class InferenceSession:
         if missing:
             raise error("E0105", f"input '{missing[0]}' was not given")
         key = tuple(feeds[each.name].shape for each in self._inputs)
-        with self._compiling:
-            if key not in self._programs:
-                self._programs[key] = self._compile({name: array.shape for name, array in feeds.items()})
-            return self._programs[key]
+        if (found := self._compiled(key)) is not None:
+            return found
+        with self._compiling:  # which others that have their program do not wait for
+            if (found := self._compiled(key)) is None:
+                found = self._compile({name: array.shape for name, array in feeds.items()})
+                with self._looking:
+                    self._programs[key] = found
+                    if len(self._programs) > MOST_SHAPES:
+                        del self._programs[next(iter(self._programs))]
+            return found
+
+    def _compiled(self, key: tuple[tuple[int, ...], ...]) -> Program | None:
+        """The program for inputs of those shapes, which is now the one used last."""
+        with self._looking:
+            found = self._programs.pop(key, None)
+            if found is not None:
+                self._programs[key] = found
+            return found
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_compiling"}
+        return {name: value for name, value in vars(self).items() if name not in ("_compiling", "_looking")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state, _compiling=threading.Lock())
+        vars(self).update(state, _compiling=threading.Lock(), _looking=threading.Lock())
 
     def _compile(self, shapes: Mapping[str, Sequence[int]]) -> Program:
         return compile_program(Compilation.from_model(self._model, Options(self._target, dict(shapes))))

@@ -69,6 +69,11 @@ def test_shapes_are_compiled_once_each(monkeypatch: pytest.MonkeyPatch):
     for batch in (1, 2, 1, 2):
         session.run(None, {"image": images[:batch]})
     assert compiled == [{"image": (1, 1, 8, 8)}, {"image": (2, 1, 8, 8)}]
+    monkeypatch.setattr("vcc.compiler.inference_session.MOST_SHAPES", 2)
+    compiled.clear()
+    for batch in (3, 2, 1):  # the first drops 1, which is then no longer there and drops 3
+        session.run(None, {"image": images[:batch]})
+    assert compiled == [{"image": (3, 1, 8, 8)}, {"image": (1, 1, 8, 8)}]
 
 
 def test_a_session_loads_binaries(tmp_path: Path):
