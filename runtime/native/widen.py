@@ -13,11 +13,12 @@ from math import prod
 
 from vcc.runtime.interpreter.execute import as_element
 from vcc.runtime.isa.dtypes import BY_NAME
-from vcc.runtime.isa.expr import ZERO
+from vcc.runtime.isa.expr import ONE, ZERO
 from vcc.runtime.isa.kernel import Buffer, Instr, Kernel, Role, View, instructions
 
-#: How often an element must be used: converting it in registers takes about as long as a few multiply-adds of it.
-LEAST_USES = 24
+#: How often an element must be used: converting it in registers takes about as long as a few multiply-adds of it. The
+#: second operand is mostly read in vectors, which a block of rows converts at once: for it, so many of them.
+LEAST_USES, LEAST_VECTOR_USES = 24, 96
 #: Copies of an element that are as good as one.
 MOST_COPIES = 2
 _COPIES = ("load", "mov", "copy")
@@ -48,7 +49,7 @@ def widened(kernel: Kernel) -> Kernel:
         if kept == found:
             break
         found = kept
-    found = {name for name in found if _count(name, uses) >= LEAST_USES}
+    found = {name for name in found if _pays(name, uses)}
     wide = BY_NAME["f32"]
     buffers = tuple(replace(b, dtype=wide) if b.name in found else b for b in kernel.buffers)
     return replace(kernel, buffers=buffers)
@@ -83,13 +84,15 @@ def _repeats(instr: Instr, view: View) -> bool:
     return known and prod(dim.max for dim in instr.domain) > MOST_COPIES * reach
 
 
-def _count(name: str, uses: dict[str, _Use]) -> int:
-    """How often a product uses an element of a buffer, at most."""
-    most = 0
+def _pays(name: str, uses: dict[str, _Use]) -> bool:
+    """Whether a product uses each element of a buffer often enough."""
     for instr, view in uses[name].readers:
-        if instr.op == "mmad":
-            free = [(d, s) for d, s in zip(instr.domain, view.strides, strict=True) if d.role is not Role.K]
-            most = max(most, prod(d.max for d, s in free if s == ZERO))
-        else:
-            most = max(most, _count(_target(instr), uses))
-    return most
+        if instr.op != "mmad":
+            if _pays(_target(instr), uses):
+                return True
+            continue
+        free = [(d, s) for d, s in zip(instr.domain, view.strides, strict=True) if d.role is not Role.K]
+        vectors = view == instr.operands["b"] and any(s == ONE for _, s in free)
+        if prod(d.max for d, s in free if s == ZERO) >= (LEAST_VECTOR_USES if vectors else LEAST_USES):
+            return True
+    return False

@@ -17,19 +17,20 @@ AVX2 = Cpu("haswell", "+avx2,+fma,+f16c", 32, 16)
 PLAIN = Cpu("x86-64", "", 16, 16)
 
 
-def window(columns: int, dtype: str = "f16", also: str = "", fill: str = "") -> Kernel:
-    """Windows of 3 of 30 padded numbers in 8 channels times weights."""
+def window(columns: int, dtype: str = "f16", also: str = "", fill: str = "", rows: int = 30) -> Kernel:
+    """Windows of 3 of `rows` padded numbers in 8 channels times weights."""
     (found,) = parse_kernel_text(
-        f"""kernel k(x: gm {dtype}[240] in, w: gm {dtype}[{24 * columns}] in, y: gm {dtype}[{30 * columns}] out) {{
-        buf p: l1 {dtype}[8, 32] @0  buf a: l0a {dtype}[30, 24] @0  buf b: l0b {dtype}[24, {columns}] @0
-        buf t: l0c f32[30, {columns}] @0  buf o: ub {dtype}[30, {columns}] @0
-        load {{c:8, i:32 in 1..31}} p(32,1), x[-1](30,1){fill}
-        mov {{i:30, c:8, k:3}} a(24,3,1), p(1,32,1)
+        f"""kernel k(x: gm {dtype}[{8 * rows}] in, w: gm {dtype}[{24 * columns}] in,
+        y: gm {dtype}[{rows * columns}] out) {{
+        buf p: l1 {dtype}[8, {rows + 2}] @0  buf a: l0a {dtype}[{rows}, 24] @0  buf b: l0b {dtype}[24, {columns}] @0
+        buf t: l0c f32[{rows}, {columns}] @0  buf o: ub {dtype}[{rows}, {columns}] @0
+        load {{c:8, i:{rows + 2} in 1..{rows + 1}}} p({rows + 2},1), x[-1]({rows},1){fill}
+        mov {{i:{rows}, c:8, k:3}} a(24,3,1), p(1,{rows + 2},1)
         load {{e:{24 * columns}}} b(1), w(1)
-        mmad {{m:m 30, n:n {columns}, k:k 24}} t({columns},1,0), a(24,0,1), b(0,1,{columns})
-        drain {{e:{30 * columns}}} o(1), t(1)
+        mmad {{m:m {rows}, n:n {columns}, k:k 24}} t({columns},1,0), a(24,0,1), b(0,1,{columns})
+        drain {{e:{rows * columns}}} o(1), t(1)
         {also}
-        store {{e:{30 * columns}}} y(1), o(1) }}"""
+        store {{e:{rows * columns}}} y(1), o(1) }}"""
     )
     return found
 
@@ -54,17 +55,18 @@ def test_products_of_narrow_floats(columns: int, dtype: str, cpu: Cpu | None) ->
 
 
 def test_what_is_copied_once_and_used_often_is_held_as_f32() -> None:
-    held = dtypes(window(40))
+    held = dtypes(window(40, rows=100))
     assert (held["p"], held["a"], held["b"], held["o"]) == ("f32", "f32", "f32", "f16")
 
 
-def test_what_is_used_seldom_stays() -> None:
-    held = dtypes(window(8))
-    assert (held["p"], held["a"], held["b"]) == ("f16", "f16", "f32")
+@pytest.mark.parametrize(("columns", "rows", "kinds"), [(8, 30, "f16 f16"), (40, 30, "f32 f16"), (8, 100, "f16 f32")])
+def test_what_is_used_seldom_stays(columns: int, rows: int, kinds: str) -> None:
+    held = dtypes(window(columns, rows=rows))
+    assert f"{held['a']} {held['b']}" == kinds
 
 
 def test_what_something_else_reads_stays_and_windows_of_it_too() -> None:
-    held = dtypes(window(40, also="mov {e:8} o(1), p(1)"))
+    held = dtypes(window(40, also="mov {e:8} o(1), p(1)", rows=100))
     assert (held["p"], held["a"], held["b"]) == ("f16", "f16", "f32")
 
 
