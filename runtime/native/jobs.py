@@ -64,8 +64,9 @@ def _bounds(task: Task, threads: int, load: list[float]) -> list[int]:
     if task.together:
         return list(range(threads + 1))
     if task.pieces > 1:
-        count = max(threads, min(threads * PIECES, int(task.cycles / PIECE_CYCLES)))
-        count = min(count, task.pieces)
+        # As many for each thread, so that all have equal parts of the iterations.
+        each = min(PIECES, int(task.cycles / threads / PIECE_CYCLES), task.pieces // threads)
+        count = min(threads * max(1, each), task.pieces)
         for thread in range(threads):
             load[thread] += task.cycles / threads
         return [-(-count * thread // threads) for thread in range(threads + 1)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 from vcc.runtime.native.jobs import plan
 from vcc.runtime.native.schedule import Piece, Schedule, Span, Task, conflict, schedule
@@ -81,11 +82,22 @@ def test_one_thread_makes_all_in_one_piece():
     assert rows(phases, 1) == ([[0, 1, 1]], [[0, 2, 1, 0, 0, 1]])
 
 
-def test_pieces_are_shared_evenly_and_the_caller_has_the_odd_one():
+def test_each_thread_has_as_many_pieces():
     phases = ((Task(0, 1, 5, 1e7, False),), (Task(1, 2, 1000, 1e7, False),), (Task(2, 3, 1000, 100.0, False),))
     found, tasks = rows(phases, 2)
-    assert found == [[0, 1, 5], [1, 2, 13], [2, 3, 15]]
-    assert tasks == [[0, 1, 5, 0, 0, 3, 5], [1, 2, 8, 0, 0, 4, 8], [2, 3, 2, 0, 0, 1, 2]]
+    assert found == [[0, 1, 4], [1, 2, 12], [2, 3, 14]]
+    assert tasks == [[0, 1, 4, 0, 0, 2, 4], [1, 2, 8, 0, 0, 4, 8], [2, 3, 2, 0, 0, 1, 2]]
+
+
+def test_equal_iterations_are_shared_equally_whatever_they_cost():
+    for cycles in (100.0, 3e5, 5e5, 7e5, 1e9):
+        for iterations in (2, 4, 8, 12, 64):
+            for threads in (2, 4):
+                (task,) = rows(((Task(0, 1, iterations, cycles, False),),), threads)[1]
+                pieces, bounds = task[2], task[4:]
+                starts = [iterations * piece // pieces for piece in bounds]
+                shares = [high - low for low, high in pairwise(starts)]
+                assert max(shares) == -(-iterations // threads) and sum(shares) == iterations
 
 
 def test_rows_go_to_whom_has_least_to_do():
