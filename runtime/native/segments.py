@@ -174,7 +174,12 @@ def in_place(image: Image) -> dict[str, dict[str, str]]:
 
 
 def _shared(kernel: Kernel, launch: Launch) -> dict[str, str]:
-    """The inputs of a launch that lie just where one output does, both of one size, and meet no other one."""
+    """The inputs of a launch that lie just where one output does, both of one size, and meet no other one.
+
+    None of a kernel whose threads meet: one may read an input after a meeting, or late, where others have written.
+    """
+    if meets(kernel):
+        return {}
     env = {p.name: a for p, a in zip(kernel.params, launch.args, strict=True) if isinstance(a, int)}
     spans: dict[str, tuple[tuple[Space, int], int, int, str]] = {}
     for p, arg in zip(kernel.params, launch.args, strict=True):

@@ -5,12 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from vcc.runtime.binary.image import Image
 from vcc.runtime.diagnostics import VccError
 from vcc.runtime.interpreter.kernel import run_kernel
 from vcc.runtime.isa.assembler import parse_kernel_text
+from vcc.runtime.isa.dtypes import BY_NAME
+from vcc.runtime.isa.host import HostProgram, Launch, Ref, Space, TensorSpec
 from vcc.runtime.isa.kernel import meets
 from vcc.runtime.isa.verifier import verify_kernel
 from vcc.runtime.native.engine import compile_kernel
+from vcc.runtime.native.program import NativeProgram
 
 STEPS, BLOCKS, BLOCK = 12, 5, 24
 WIDTH = BLOCKS * BLOCK
@@ -165,3 +169,58 @@ def test_iterations_of_one_forall_may_not_meet_in_global_memory():
 def test_what_may_not_stand_around_a_forall(body: str, message: str):
     (kernel,) = parse_kernel_text(f"kernel k(y: gm i32[4] inout) {{ buf t: ub i32[4] {body} }}")
     assert any(message in problem.message for problem in verify_kernel(kernel, None))
+
+
+N = 40000
+#: Doubles, and then adds what was given three times; stores of %limit elements trap above 1000.
+FIVEFOLD = f"""
+kernel fivefold(x: gm f32[{N}] in, y: gm f32[{N}] out, limit: i64 0..2000) {{
+  buf t: ub f32[1000] @0
+  buf u: ub f32[1000] @4096
+  forall %r = 0..{N // 1000} {{
+    load {{i:1000}} t(1), x[1000*%r](1)
+    add {{i:1000}} t(1), t(1), t(1)
+    store {{i:%limit max 1000}} y[1000*%r](1), t(1)
+  }}
+  loop %s = 0..3 {{
+    forall %b = 0..{N // 1000} {{
+      load {{i:1000}} t(1), x[1000*%b](1)
+      load {{i:1000}} u(1), y[1000*%b](1)
+      add {{i:1000}} t(1), t(1), u(1)
+      store {{i:1000}} y[1000*%b](1), t(1)
+    }}
+  }}
+}}
+"""
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_a_program_launches_such_a_kernel_on_all_threads(threads: int):
+    """The second launch writes where its input lies, which it reads again after the first meeting."""
+    x = np.random.default_rng(0).integers(-9, 9, N).astype(np.float32)
+    program = NativeProgram(chain(1000), threads)
+    for _ in range(20):
+        np.testing.assert_array_equal(program.run([x])[0], 25 * x)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_a_trap_before_a_meeting_is_told(threads: int):
+    program = NativeProgram(chain(1001), threads)
+    for _ in range(3):
+        with pytest.raises(VccError, match="kernel fivefold: store: the size of i"):
+            program.run([np.zeros(N, np.float32)])
+
+
+def chain(limit: int) -> Image:
+    """A program of two launches, the second of which writes over its input, and one that copies."""
+    spec = (TensorSpec("x", BY_NAME["f32"], (N,)),), (TensorSpec("y", BY_NAME["f32"], (N,)),)
+    arena = Ref(Space.ARENA)
+    steps = (
+        Launch("fivefold", (Ref(Space.INPUT), arena, 1000)),
+        Launch("fivefold", (arena, arena, limit)),
+        Launch("same", (arena, Ref(Space.OUTPUT))),
+    )
+    same = f"kernel same(x: gm f32[{N}] in, y: gm f32[{N}] out) {{ buf t: ub f32[{N}] @0\n"
+    same += f"load {{i:{N}}} t(1), x(1)\n store {{i:{N}}} y(1), t(1) }}"
+    kernels = (*parse_kernel_text(FIVEFOLD), *parse_kernel_text(same))
+    return Image(kernels, HostProgram(*spec, steps, arena_bytes=4 * N))
