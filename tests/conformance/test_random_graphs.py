@@ -24,20 +24,20 @@ few = settings(max_examples=max(1, EXAMPLES // 5), deadline=None, phases=[Phase.
     derandomize=EXAMPLES == 60,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-@given(case=graphs(), target=st.sampled_from(TARGETS))
-def test_random_graph(case: Case, target: str):
+@given(case=graphs(), target=st.sampled_from(TARGETS), narrow=st.booleans())
+def test_random_graph(case: Case, target: str, narrow: bool):
     check(case, target)
     if target == NATIVE:
-        check_threads(case)
+        check_threads(case, target, narrow)
 
 
 @settings(few)
-@given(case=recurrences(), target=st.sampled_from((NATIVE, "host-avx512")))
-def test_random_recurrences(case: Case, target: str):
-    check_threads(case, target)
+@given(case=recurrences(), target=st.sampled_from((NATIVE, "host-avx512")), narrow=st.booleans())
+def test_random_recurrences(case: Case, target: str, narrow: bool):
+    check_threads(case, target, narrow)
 
 
 @settings(few)
-@given(case=wide_convolutions(), target=st.sampled_from((NATIVE, "host-avx512")))
-def test_random_wide_convolutions(case: Case, target: str):
-    check_threads(case, target)
+@given(case=wide_convolutions(), target=st.sampled_from((NATIVE, "host-avx512")), narrow=st.booleans())
+def test_random_wide_convolutions(case: Case, target: str, narrow: bool):
+    check_threads(case, target, narrow)

@@ -10,14 +10,13 @@ import os
 import numpy as np
 import onnx.printer
 from conformance import TARGETS, TINY, compile_model, run_image
-from divided import AVX2, divided_code
+from divided import any_cpu, divided_code
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 from random_quantised_graphs import QuantisedGraph
 from random_quantised_layers import quantised_graphs
 
 from vcc.runtime.isa.host import HostCall
-from vcc.runtime.native.llvm import host_cpu
 from vcc.runtime.native.program import NativeProgram
 
 EXAMPLES = int(os.environ.get("VCC_FUZZ_EXAMPLES", "0"))
@@ -40,8 +39,7 @@ def test_random_quantised_graph(graph: QuantisedGraph, target: str, narrow: bool
     actual = run_image(image, graph.feeds)
     _assert_meant(graph, actual, "interpreter")
     if target in ("host-avx2", "host-avx512"):
-        cpu = AVX2 if narrow and host_cpu().vector_bytes >= AVX2.vector_bytes else host_cpu()
-        code = divided_code(image, cpu)
+        code = divided_code(image, any_cpu(narrow))
         for threads in (1, 2, 3):
             _assert_meant(graph, NativeProgram(image, threads, code).run(graph.feeds), f"native, {threads} threads")
     elif target == TINY:
