@@ -23,8 +23,8 @@ from vcc.runtime.native.quads import Quads
 from vcc.runtime.native.shape import Shape
 from vcc.runtime.native.turned import turned
 
-#: Multiply-adds in the body of the loop over k, about; and how many must be under way to hide their latency.
-BODY, IN_FLIGHT = 64, 8
+#: Multiply-adds in the body of the loop over k, about.
+BODY = 64
 #: Bytes of the fast input in one round of the loop over K of a single row. Each is used once, so that the second cache
 #: sets the pace, and its prefetcher follows loads that lie further apart from round to round at half the speed.
 STREAMED = 1024
@@ -88,7 +88,7 @@ class Tile:
         p, e = self.p, self.e
         last = p.sizes[p.depth[-1]] if p.depth else 1
         unroll = self.unrolling(last)
-        parts = next(n for n in (8, 4, 2, 1) if unroll % n == 0 and (n == 1 or self.has_room(n * len(self.cells))))
+        parts = p.partial_sums(len(self.cells), self.vectors, unroll)
         cells = [*self.cells]
         if self.quads and self.quads.corrected:
             cells += [(CORRECTION, v) for v in range(self.vectors)]
@@ -120,10 +120,6 @@ class Tile:
         else:
             last = e.op(f"icmp eq i64 {e.add(self.part, 1)}, {p.sizes[p.part]}")
             e.branch(last, lambda: self.finish(values), lambda: self.keep(values))
-
-    def has_room(self, sums: int) -> bool:
-        """Whether so many sums are not too many, and stay in registers beside a k's vectors and a row's number."""
-        return sums <= 2 * IN_FLIGHT and sums + self.vectors + 1 <= self.p.f.cpu.registers
 
     def finish(self, values: dict[Cell, str]) -> None:
         """The sums go where the product's result goes."""
@@ -258,7 +254,8 @@ class Tile:
         """The sum of a cell's partial sums."""
         values = [self.e.op(f"load {self.lanes.type}, ptr {self.sums[cell, n]}") for n in range(parts)]
         while len(values) > 1:
-            values = [mathlib.join(self.lanes, "add", *values[i : i + 2]) for i in range(0, len(values), 2)]
+            odd = values[len(values) // 2 * 2 :]
+            values = [mathlib.join(self.lanes, "add", *values[i : i + 2]) for i in range(0, len(values) - 1, 2)] + odd
         if self.quads and self.quads.corrected and cell[0] != CORRECTION:
             return self.lanes.two("sub", values[0], self.total((CORRECTION, cell[1]), parts))
         return values[0]

@@ -24,8 +24,9 @@ from vcc.runtime.native.lane_plan import spread
 MOST_VECTORS, WIDE_VECTORS, FEW_ROWS = 4, 16, 2
 #: What another block shape costs, in parts of the whole: machine code takes time to make.
 VARIANT = 0.02
-#: Cycles for one k at least where registers hold no partial sums: each waits for the k before.
-WAIT = 4.6
+#: How many multiply-adds must be under way to hide their latency, and what one k takes at least where each waits for
+#: the k before.
+IN_FLIGHT, WAIT = 8, 4.6
 #: How much of the fast input one block of columns reads before it comes to the next rows: a part of the second cache.
 PART_BYTES = 256 * 1024
 #: The longest pitch between rows of an input that is as good as a panel's.
@@ -257,9 +258,17 @@ class Shape:
 
     def step_cycles(self, m: int, n: int) -> float:
         """Cycles for one k of m x n sums: multiply-adds, or loads, two per cycle; panels and rows come from L2."""
-        cpu = self.f.cpu
-        at_least = WAIT if 2 * m * n + n + 1 > cpu.registers else 0
-        return max(m * n / 2, (m + n) / 2, at_least) + 0.15 * (m + n) * cpu.vector_bytes / 64
+        last = self.sizes[self.depth[-1]] if self.depth else 1
+        alone = self.partial_sums(m * n, n, last if isinstance(last, int) else 1) == 1
+        return max(m * n / 2, (m + n) / 2, WAIT if alone else 0) + 0.15 * (m + n) * self.f.cpu.vector_bytes / 64
+
+    def partial_sums(self, sums: int, vectors: int, unroll: int) -> int:
+        """How many sums each of a block of `sums` is made of, for one k after the other; `unroll` k are written out.
+
+        They stay in registers beside the vectors and the number of a k, and are no more than hide their latency.
+        """
+        room = min(2 * IN_FLIGHT, self.f.cpu.registers - vectors - 1)
+        return next(n for n in (8, 4, 3, 2, 1) if unroll % n == 0 and (n == 1 or n * sums <= room))
 
     def overlaps(self, dim: int | None) -> bool:
         """Whether the last indices of a dimension may be computed twice: nothing read there may have been written."""
