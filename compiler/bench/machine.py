@@ -4,13 +4,15 @@ Both by small loops of our own through LLVM (probe_code.py). Memory: every threa
 times as large as the last-level cache; and a triad a = b + s * c, counted as STREAM does (McCalpin, "Memory bandwidth
 and machine balance", 1995): three arrays' bytes, not what caches read before they write.
 
-Two virtual CPUs are often two threads of one core: one reaches the core's whole peak while the other idles, and half of
-it while the other works. So a peak means little unless it is measured next to what is compared with it, again and
-again; that is why a probe takes milliseconds.
+Two virtual CPUs may be two threads of one core: one reaches the core's whole peak while the other idles, and half of it
+while the other works. So a peak means little unless it is measured next to what is compared with it, again and again;
+that is why a probe takes milliseconds. Each thread has a CPU of its own: left to itself, the system's scheduler often
+lets two that were just woken share one, and twice the time looks like half a core.
 """
 
 from __future__ import annotations
 
+import os
 import platform
 import statistics
 import time
@@ -24,8 +26,9 @@ import numpy as np
 from vcc.compiler.bench.probe_code import SUMS, UNROLLED, probe_code
 from vcc.runtime.host.executor import allocate
 
-#: Rounds of the multiply-add loop in one pass, which takes less than a millisecond: what interrupts it is an outlier.
-FMA_ROUNDS = 6_000
+#: Rounds of the multiply-add loop in one pass, which takes a millisecond: what interrupts it is an outlier, and that
+#: threads begin some dozens of microseconds apart changes little.
+FMA_ROUNDS = 100_000
 #: Passes of which the median counts, as it does for the runs of an engine.
 FMA_PASSES, MEMORY_PASSES = 15, 5
 DEFAULT_CACHE = 32 << 20
@@ -38,7 +41,7 @@ class Probe:
 
     def __init__(self, threads: int):
         self.threads, self._code = threads, probe_code()
-        self._pool = ThreadPoolExecutor(threads)
+        self._pool = ThreadPoolExecutor(threads, initializer=_settler())
         self._outs = [np.zeros(64, np.float32) for _ in range(threads)]
         self._data = allocate(min(4 * last_level_cache(), MOST_BYTES)).view(np.float32)
         self._data.fill(1)
@@ -74,15 +77,29 @@ class Probe:
         self._pool.shutdown()
 
     def _seconds(self, part: Callable[[int], object], passes: int) -> float:
+        def timed(i: int) -> tuple[float, float]:
+            began = time.perf_counter()
+            part(i)
+            return began, time.perf_counter()
+
         times: list[float] = []
         for _ in range(passes):
-            began = time.perf_counter()
-            if self.threads == 1:
-                part(0)
-            else:
-                list(self._pool.map(part, range(self.threads)))
-            times.append(time.perf_counter() - began)
+            spans = [timed(0)] if self.threads == 1 else list(self._pool.map(timed, range(self.threads)))
+            times.append(max(end for _, end in spans) - min(began for began, _ in spans))
         return statistics.median(times)
+
+
+def _settler() -> Callable[[], None]:
+    """Gives each thread that calls it a CPU of its own, as long as there are some."""
+    free = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else []
+    given = iter(free)
+
+    def settle() -> None:
+        cpu = next(given, None)
+        if cpu is not None:
+            os.sched_setaffinity(0, {cpu})
+
+    return settle
 
 
 @cache
