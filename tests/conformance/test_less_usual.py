@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from conformance import NATIVE, TINY, Array, Case, check, node, parametrize, random
 from onnx import helper
+
+from vcc.passes.graph.lower import transposed_convolution
 
 TARGETS = (NATIVE, TINY)
 
@@ -82,6 +85,27 @@ CASES = [
         targets=TARGETS,
     ),
 ]
+
+
+def phases(name: str, sizes: tuple[int, ...], kernel: tuple[int, ...], group: int = 1, **attributes: Any) -> Case:
+    """A transposed convolution of two images whose phases have different numbers of taps."""
+    made = node("ConvTranspose", "x w b", group=group, **attributes)
+    inputs = {"x": random(2, 4 * group, *sizes), "b": random(3 * group)}
+    return Case(f"phases-{name}", [made], inputs, {"w": random(4 * group, 3, *kernel)}, targets=TARGETS)
+
+
+PHASES = [
+    phases("3x3-by-2", (5, 6), (3, 3), strides=[2, 2], pads=[1] * 4, output_padding=[1, 1]),
+    phases("5x2-by-2x3", (4, 5), (5, 2), 2, strides=[2, 3], pads=[2, 0, 1, 1]),
+    phases("dilated", (5, 4), (2, 3), strides=[2, 2], dilations=[2, 1]),
+    phases("1d", (9,), (5,), strides=[4]),
+]
+
+
+@parametrize(PHASES)
+def test_phases_of_transposed_convolutions_apart(case: Case, target: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(transposed_convolution, "LEAST_WASTE", 1)
+    check(case, target)
 
 
 @parametrize(CASES)

@@ -1,4 +1,8 @@
-"""Transposed convolution, as a convolution of all phases of the stride at once and a shuffle of them into place."""
+"""Transposed convolution, as a convolution of all phases of the stride at once and a shuffle of them into place.
+
+Where phases have different numbers of taps, as those of 3 x 3 by a stride of 2 do (4, 2, 2 and 1), and there is much to
+compute, each is a convolution of its own.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,11 @@ from vcc.passes.graph.lower.parts import attribute_of
 from vcc.passes.graph.lower.registry import lowers
 
 Array: TypeAlias = np.ndarray[Any, Any]
+
+
+#: Multiply-adds with the zeros that fill up kernels to multiples of the stride: more of them are saved by a convolution
+#: for each phase, of which each reads the input again and is a launch.
+LEAST_WASTE = 1 << 21
 
 
 def spread(w: Array, dilations: Sequence[int]) -> Array:
@@ -77,16 +86,41 @@ def lower_conv_transpose(node: Node) -> SSAValue:
 
 def overlap_added(node: Node, x: SSAValue, weights: Array, strides: Sequence[int], group: int) -> SSAValue:
     """The whole transposed convolution and perhaps a few positions of zeros behind it, as [N, M, spatial...]."""
-    rank = weights.ndim - 2
+    rank, kernel, channels = weights.ndim - 2, weights.shape[2:], weights.shape[1] * group
+    taps = [-(-k // s) for k, s in zip(kernel, strides, strict=True)]
+    wasted = (prod(taps) * prod(strides) - prod(kernel)) * weights.shape[0] * weights.shape[1]
+    apart = wasted * prod(shape_of(x)[2:]) * shape_of(x)[0] >= LEAST_WASTE
+    phases = _phases_apart(node, x, weights, strides, group) if apart else _phases(node, x, weights, strides, group)
+    batch, _, *sizes = shape_of(phases)
+    if apart:  # phases lie outside channels
+        split = node.reshape(phases, (batch, *strides, channels, *sizes))
+        order = [1 + rank, *(axis for i in range(rank) for axis in (2 + rank + i, 1 + i))]
+    else:
+        split = node.reshape(phases, (batch, channels, *strides, *sizes))
+        order = [1, *(axis for i in range(rank) for axis in (2 + rank + i, 2 + i))]
+    shuffled = node.transpose(split, (0, *order))
+    return node.reshape(shuffled, (batch, channels, *(q * s for q, s in zip(sizes, strides, strict=True))))
+
+
+def _phases(node: Node, x: SSAValue, weights: Array, strides: Sequence[int], group: int) -> SSAValue:
+    """All phases as one convolution, [N, M * prod(strides), spatial...]."""
     filters = phase_weights(weights, strides, group)
     reach = [taps - 1 for taps in filters.shape[2:]]
-    phases = node.emit(graph.ConvOp(x, node.array(filters), pads=reach * 2, group=group))
-    batch, _, *sizes = shape_of(phases)
-    channels = weights.shape[1] * group
-    split = node.reshape(phases, (batch, channels, *strides, *sizes))
-    order = [axis for i in range(rank) for axis in (2 + rank + i, 2 + i)]
-    shuffled = node.transpose(split, (0, 1, *order))
-    return node.reshape(shuffled, (batch, channels, *(q * s for q, s in zip(sizes, strides, strict=True))))
+    return node.emit(graph.ConvOp(x, node.array(filters), pads=reach * 2, group=group))
+
+
+def _phases_apart(node: Node, x: SSAValue, weights: Array, strides: Sequence[int], group: int) -> SSAValue:
+    """Each phase as a convolution with the taps that it has, [N, prod(strides) * M, spatial...]."""
+    rank = len(strides)
+    reach = [-(-k // s) - 1 for k, s in zip(weights.shape[2:], strides, strict=True)]
+    parts: list[SSAValue] = []
+    for phase in np.ndindex(*strides):
+        own = weights[(..., *(slice(r, None, s) for r, s in zip(phase, strides, strict=True)))]
+        own = np.pad(own, [(0, 0), (0, 0), *((0, int(size == 0)) for size in own.shape[2:])])
+        filters = phase_weights(own, [1] * rank, group)
+        begins = [taps - 1 for taps in filters.shape[2:]]
+        parts.append(node.emit(graph.ConvOp(x, node.array(filters), pads=[*begins, *reach], group=group)))
+    return node.emit(graph.ConcatOp(parts, 1))
 
 
 @lowers("Col2Im", needs=[float_tensors, machine_multiplies, constant("The block's shape", 2)])
