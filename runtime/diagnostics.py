@@ -49,6 +49,7 @@ CODES: dict[str, Code] = {
         Code("E0122", Exit.UNSUPPORTED, "host operators are not allowed by --host-ops=error"),
         Code("E0140", Exit.DOES_NOT_FIT, "a kernel does not fit the machine"),
         Code("E0141", Exit.DOES_NOT_FIT, "a tensor is larger than a program can address"),
+        Code("E0142", Exit.DOES_NOT_FIT, "this computer has not enough memory"),
         Code("E0201", Exit.USAGE, "the target is unknown or its description is not valid"),
         Code("E0202", Exit.USAGE, "the command line is not valid"),
         Code("E0203", Exit.USAGE, "a file cannot be written"),

@@ -60,8 +60,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("interrupted", file=sys.stderr)
         return 128 + 2
     except MemoryError as failure:
-        print(f"vcc: out of memory: {failure}".rstrip(": "), file=sys.stderr)
-        return int(Exit.DOES_NOT_FIT)
+        from vcc.tools.output import report_failure
+
+        report = error("E0142", str(failure) or "out of memory", help="smaller sizes of inputs need less")
+        report_failure(report, words)
+        return int(report.exit_code)
     except Exception as bug:
         from vcc.tools.bug import report_bug
 

@@ -147,6 +147,13 @@ def test_interruption(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
     assert "Traceback" not in capsys.readouterr().err
 
 
+def test_too_little_memory(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    break_a_verb(monkeypatch, MemoryError("Unable to allocate 74.5 GiB"))
+    assert main(["targets", "--format=json"]) == 4
+    (found,) = json.loads(capsys.readouterr().out)["diagnostics"]
+    assert found["code"] == "E0142" and "74.5 GiB" in found["message"]
+
+
 def test_a_reader_that_leaves_early():
     process = subprocess.Popen(
         [sys.executable, "-m", "vcc.tools.vcc", "explain"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
