@@ -32,7 +32,7 @@ is slow. Leave the option out, or change the model so that it does without them.
 node, which memory and how many bytes. Compile for a machine with more memory, or reduce the sizes of that node.""",
     "E0141": """A tensor, or all of the arena, has more than 2**48 bytes, which no .vbin can describe and no machine
 has. Mostly --shape gave a size that was not meant; the message names the first node that makes such a tensor.""",
-    "E0142": """The system gave no more memory, while compiling or before running. `vcc inspect FILE.vbin` says how large
+    "E0142": """The system gave no more memory, while compiling or before running. `vcc inspect FILE.vbin` tells how big
 the arena and the constants are, and a smaller --shape makes the arena smaller.""",
     "E0201": """--target names no machine that vcc comes with, or the .toml file that describes one has a missing,
 unknown or wrong key, which the message names. `vcc targets` lists the targets, and `vcc targets NAME` prints a
