@@ -154,6 +154,8 @@ class WinogradTiles:
                 kept = large <= machine.l2_bytes // OTHERS
                 panel = AHEAD * transfer_cycles(machine, Pipe.IN, n["weights"] * 4, l2=kept)
             spill = (steps - 1) * transfer_cycles(machine, Pipe.MOV, 2 * n["sums"] * 4) * ~whole
+            # The input was made just before, and the next tile loads its last rows again.
+            image = taken * transfer_cycles(machine, Pipe.IN, n["x"] * 4, l2=True)
             image = image * np.where(s["q"] * form.m < columns.extent, CUT, 1)
             made = made + products * np.maximum(self._blocked(s, product), panel)
             busy = image + made + shared * (vector + out + spill)
