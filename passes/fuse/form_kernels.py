@@ -22,6 +22,7 @@ from vcc.dialects.visa import TargetMachine, machine_of
 from vcc.dialects.weights import ConstantOp
 from vcc.passes.fuse.absorb import absorb_kernels
 from vcc.passes.fuse.choose_layouts import ELEMENTWISE
+from vcc.passes.fuse.dequantised import repeat_for_rows
 from vcc.passes.fuse.estimate import Estimator
 from vcc.passes.fuse.groups import Forming, Group
 from vcc.passes.fuse.grow import Growth
@@ -47,6 +48,7 @@ class FormKernels(ModulePass):
 def form_kernels(block: Block, estimator: Estimator | None) -> None:
     """Form the kernels of one block; see the module's text for the order."""
     copy_bare_results(block)
+    repeat_for_rows(block)
     forming = Forming(block)
     ops = list(block.ops)
     growth = Growth(forming, None if estimator is None else estimator.machine)

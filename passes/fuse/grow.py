@@ -16,6 +16,7 @@ from vcc.dialects.graph.base import shape_of, tensor_of
 from vcc.dialects.host import tensor_bytes
 from vcc.passes.fuse.choose_layouts import ELEMENTWISE
 from vcc.passes.fuse.concatenations import joined_by, may_alias, outermost, pieces
+from vcc.passes.fuse.dequantised import dequantising_tail
 from vcc.passes.fuse.groups import LONGEST, Forming, Group, escaping, same_blocks
 from vcc.passes.fuse.views import ROWS, stored_views
 from vcc.runtime.diagnostics import plural
@@ -53,6 +54,8 @@ class Growth:
             group.pop()
         if len(group) < whole and not stop:
             stop = "a value in between is used elsewhere"
+        if tail := dequantising_tail(group):
+            group, stop = group[:-tail], "the row operation after it dequantises its bytes"
         fused = "fused nothing"
         if len(group) > 1:
             fused = f"fused {plural(len(group) - 1, 'elementwise operation')}, which saves {self._saved(group)}"
