@@ -19,6 +19,7 @@ from vcc.runtime.native.emit import Val
 from vcc.runtime.native.epilogue import Fused, cut, free_dims, view
 from vcc.runtime.native.frame import Frame
 from vcc.runtime.native.lane_plan import spread
+from vcc.runtime.native.quads import Quads
 
 #: At most so many vectors side by side in a block; in one of at most `FEW_ROWS` rows, which hardly uses them again.
 MOST_VECTORS, WIDE_VECTORS, FEW_ROWS = 4, 16, 2
@@ -250,23 +251,39 @@ class Shape:
         heights = [*range(1, min(size, most) + 1), *(size * far for far in range(2, min(count, most) + 1))]
         if self.across is not None:  # a square is no higher than a vector
             heights = [m for m in heights if min(m, size) <= self.lanes.width]
-        sizes = [
-            (m, n) for n in range(1, min(wide, columns) + 1) for m in heights if m * n + (n if m > 1 else 1) <= most
-        ]
+        sizes = [(m, n) for n in range(1, min(wide, columns) + 1) for m in heights if self.held(m, n) <= most]
         best = min(sizes, key=total)
         return *best, total(best) / (1 if best[0] > size else count)
 
     def step_cycles(self, m: int, n: int) -> float:
         """Cycles for one k of m x n sums: multiply-adds, or loads, two per cycle; panels and rows come from L2."""
         last = self.sizes[self.depth[-1]] if self.depth else 1
+        quads = self.quads()
+        if quads and not quads.at_once:
+            return (4 * m * n + 2 * m + 3 * n) / 4 + 0.15 * (m + n) * self.f.cpu.vector_bytes / 64
         alone = self.partial_sums(m * n, n, last if isinstance(last, int) else 1) == 1
         return max(m * n / 2, (m + n) / 2, WAIT if alone else 0) + 0.15 * (m + n) * self.f.cpu.vector_bytes / 64
+
+    def held(self, m: int, n: int) -> int:
+        """Registers that a block's sums take, and what one k multiplies, but for one number."""
+        quads = self.quads()
+        if quads is None:
+            return m * n + (n if m > 1 else 1)
+        return (m + quads.corrected) * n + (n if quads.at_once else 2 * n + 2)
+
+    def quads(self) -> Quads | None:
+        """How bytes are multiplied four at a time, if they are."""
+        fast, slow = (self.f.dtypes[v.buffer] for v in (self.fast, self.slow))
+        return Quads(self.lanes, fast, slow) if self.quad is not None else None
 
     def partial_sums(self, sums: int, vectors: int, unroll: int) -> int:
         """How many sums each of a block of `sums` is made of, for one k after the other; `unroll` k are written out.
 
         They stay in registers beside the vectors and the number of a k, and are no more than hide their latency.
         """
+        quads = self.quads()
+        if quads and not quads.at_once:  # additions, which follow each other from cycle to cycle
+            return 1
         room = min(2 * IN_FLIGHT, self.f.cpu.registers - vectors - 1)
         return next(n for n in (8, 4, 3, 2, 1) if unroll % n == 0 and (n == 1 or n * sums <= room))
 
