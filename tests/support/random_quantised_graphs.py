@@ -40,10 +40,15 @@ class Scaled:
 
 @dataclass
 class Maker:
-    """A graph being drawn: `bytes` are the quantised values, `sources` those of them that layers take, newest last."""
+    """A graph being drawn: `bytes` are the quantised values, `sources` those of them that layers take, newest last.
+
+    `powers` says that scales are powers of two; results have so many `channels`, weights are at most `largest`.
+    """
 
     draw: Any
     powers: bool
+    channels: tuple[int, ...] = CHANNELS
+    largest: int = 255
     nodes: list[NodeProto] = field(default_factory=list[NodeProto])
     constants: dict[str, Array] = field(default_factory=dict[str, Array])
     feeds: dict[str, Array] = field(default_factory=dict[str, Array])
@@ -154,10 +159,12 @@ class Maker:
 
     def weights(self, shape: Sequence[int], axis: int) -> tuple[str, Scaled]:
         """Bytes whose scales, and seldom zero points, may be one per position along an axis."""
-        dtype = self.pick((np.int8, np.int8, np.uint8))
+        small = self.largest < 128
+        dtype = np.int8 if small else self.pick((np.int8, np.int8, np.uint8))
         info = np.iinfo(dtype)
         half = self.pick((1, 1, 2))
-        array = self.random().integers(info.min // half, info.max // half, shape, dtype=dtype, endpoint=True)
+        low, high = max(info.min // half, -self.largest), min(info.max // half, self.largest)
+        array = self.random().integers(low, high, shape, dtype=dtype, endpoint=True)
         size = shape[axis] if self.integer(0, 1) else 1
         base = 2.0 ** -self.integer(5, 9)
         scales = base * 2.0 ** self.random().integers(-1, 2, size)
@@ -165,7 +172,7 @@ class Maker:
             scales = base * self.random().uniform(0.5, 2, size)
         middle = 0 if dtype == np.int8 else self.pick((0, 128))
         zeros = np.full(size, middle, dtype)
-        if self.seldom():
+        if not small and self.seldom():
             zeros = self.random().integers(info.min, info.max, size, dtype=dtype, endpoint=True)
         if size == 1:
             scales, zeros = scales.reshape(()), zeros.reshape(())

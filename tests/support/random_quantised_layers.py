@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 from onnx import TensorProto
-from random_quantised_graphs import CHANNELS, RUNTIME, Maker, QuantisedGraph
+from random_quantised_graphs import RUNTIME, Maker, QuantisedGraph
 
 #: A graph's values have at most so many elements, so that examples stay quick.
 LARGEST = 6000
@@ -40,7 +40,7 @@ def filters(maker: Maker, shape: tuple[int, ...]) -> tuple[tuple[int, ...], dict
     channels, attributes = shape[1], window(maker, shape)
     groups = [g for g in range(1, channels + 1) if channels % g == 0]
     group = maker.pick((1, 1, channels, maker.pick(groups)))
-    count = maker.pick(CHANNELS)
+    count = maker.pick(maker.channels)
     count = max(1, count // group) * group
     return (count, channels // group, *attributes["kernel_shape"]), attributes | {"group": group}
 
@@ -66,7 +66,7 @@ def matmul(maker: Maker, x: str) -> str | None:
     if len(shape) < 2:
         return None
     scaled, real = maker.bytes[x], maker.dequantise(x)
-    columns = maker.pick(CHANNELS)
+    columns = maker.pick(maker.channels)
     batch = shape[:1] if len(shape) == 3 and maker.seldom() else ()
     w, by = maker.real_weights((*batch, shape[-1], columns), -1 % (len(batch) + 2))
     y = maker.node("MatMul", [real, w])
@@ -80,7 +80,7 @@ def gemm(maker: Maker, x: str) -> str | None:
     shape = maker.shape(x)
     if len(shape) != 2:
         return None
-    turned, columns = maker.integer(0, 1), maker.pick(CHANNELS)
+    turned, columns = maker.integer(0, 1), maker.pick(maker.channels)
     scaled, real = maker.bytes[x], maker.dequantise(x)
     w, by = maker.real_weights((columns, shape[1]) if turned else (shape[1], columns), 1 - turned)
     inputs = [real, w, *([maker.bias(columns, scaled, by)] if maker.integer(0, 2) else [])]
@@ -204,7 +204,7 @@ def integer_product(maker: Maker, x: str) -> str | None:
         filter_shape, attributes = filters(maker, shape)
         w, by = maker.weights(filter_shape, 0)
     else:
-        w, by = maker.weights((shape[-1], maker.pick(CHANNELS)), 1)
+        w, by = maker.weights((shape[-1], maker.pick(maker.channels)), 1)
     inputs = [x, w, scaled.zero, by.zero]
     sums = maker.node("ConvInteger" if convolves else "MatMulInteger", inputs, **attributes)
     if maker.seldom():
@@ -225,7 +225,7 @@ def qlinear_product(maker: Maker, x: str) -> str | None:
         bias = [_sums_bias(maker, filter_shape[0])] if maker.integer(0, 1) else []
         inner, kind = "ConvInteger", "QLinearConv"
     else:
-        w, by = maker.weights((shape[-1], maker.pick(CHANNELS)), 1)
+        w, by = maker.weights((shape[-1], maker.pick(maker.channels)), 1)
         attributes, bias = {}, []
         inner, kind = "MatMulInteger", maker.pick(("QLinearMatMul", "MatMulIntegerToFloat", "QGemm"))
     columns = maker.shape(w)[1]
@@ -254,7 +254,7 @@ def dynamic(maker: Maker, x: str) -> str | None:
     shape, span = maker.shape(x), maker.values[real]
     if len(shape) < 2 or not span.low.any():
         return None
-    columns = maker.pick(CHANNELS)
+    columns = maker.pick(maker.channels)
     if maker.integer(0, 1):
         w, by = maker.weights((shape[-1], columns), 1)
         bias = [maker.constant(maker.random().integers(-64, 64, columns) / 64)] if maker.integer(0, 1) else []
@@ -326,7 +326,34 @@ def quantised_graphs(draw: Any) -> QuantisedGraph:
 def _first_shape(maker: Maker) -> tuple[int, ...]:
     rank = maker.pick((4, 4, 4, 3, 2))
     if rank == 4:
-        return maker.integer(1, 2), maker.pick(CHANNELS), maker.integer(2, 9), maker.integer(2, 9)
+        return maker.integer(1, 2), maker.pick(maker.channels), maker.integer(2, 9), maker.integer(2, 9)
     if rank == 3:
-        return maker.integer(1, 3), maker.pick(CHANNELS), maker.pick((maker.integer(3, 40), 128))
+        return maker.integer(1, 3), maker.pick(maker.channels), maker.pick((maker.integer(3, 40), 128))
     return maker.integer(1, 20), maker.pick((maker.integer(1, 70), 128, 257, 300))
+
+
+#: Layers of one product, which `wide_quantised_layers` makes large.
+PRODUCTS: tuple[Layer, ...] = (conv, matmul, gemm, integer_product, qlinear_product, qlinear_product, dynamic)
+
+
+@st.composite
+def wide_quantised_layers(draw: Any) -> QuantisedGraph:
+    """One or two products of so many channels that their K takes several tiles, all of them exact."""
+    maker = Maker(draw, powers=True, channels=(16, 31, 64, 100, 192))
+    if maker.integer(0, 1):
+        shape = (1, maker.pick((16, 48, 64, 96, 128, 160)), maker.integer(5, 16), maker.integer(5, 16))
+        terms = 9 * 192
+    else:
+        shape = maker.integer(1, 40), maker.pick((64, 200, 768, 1030))
+        terms = max(192, shape[1])
+    # Sums of so many products fit the 24 bits of an f32.
+    maker.largest = min(127, 2**24 // (255 * terms))
+    maker.quantise(maker.feed((maker.random().integers(-256, 256, shape) / 128).astype(np.float32)))
+    for _ in range(maker.integer(1, 2)):
+        y = maker.pick(PRODUCTS)(maker, maker.sources[-1])
+        if y is not None and y not in maker.bytes:
+            maker.quantise(_after(maker, y) if maker.integer(0, 1) else y)
+    if not maker.nodes[1:]:
+        maker.dequantise(maker.sources[-1])
+    used = {name for node in maker.nodes for name in node.input}
+    return maker.result([name for name in maker.made if name not in used])
