@@ -148,7 +148,7 @@ class RecurrenceTiling:
     def _multiply(self, state: Tile, result: Tile, first: int, gates: int) -> None:
         """The products of all units' state with the weights of `gates` gates from `first` on, into `result`."""
         builder, width, rows = self.builder, self.width, self.sizes.k
-        pitch, padded = self.cell.gates * width, self.panels * width
+        pitch, padded = gates * width, self.panels * width
         g, n = dim("g", gates), dim("n", width)
         left = -(-self.hidden // width) - self.first_panel
         whole = self.hidden % self.sizes.w == 0
@@ -158,9 +158,10 @@ class RecurrenceTiling:
                 start = step * rows
                 size = builder.minimum(rows, self.hidden - start) if self.hidden % rows else Poly.of(rows)
                 if self.resident is not None:
-                    weights = self.resident.view([0, 1, pitch], s * (self.hidden * pitch) + first * width)
+                    base = (s * self.cell.gates + first) * (self.hidden * width)
+                    weights = self.resident.view([0, 1, pitch], base)
                 else:
-                    weights = self._load_panels(s, 1, start, size, first, gates).view([0, 1, gates * width])
+                    weights = self._load_panels(s, 1, start, size, first, gates).view([0, 1, pitch])
                 operands = {
                     "dst": acc.view([gates * width, 1, 0]), "a": state.view([self.hidden, 0, 1], start), "b": weights
                 }  # fmt: skip
@@ -173,13 +174,12 @@ class RecurrenceTiling:
         self, first: Poly, panels: int, part: Poly = ZERO, size: Poly | None = None, gate: int = 0, gates: int = 0
     ) -> Tile:
         """Panels of the tile from panel `first` on: `size` rows from row `part` on, of some gates; by default all."""
-        rows, gates = self.sizes.k, gates or self.cell.gates
-        pitch, width = self.cell.gates * self.width, gates * self.width
+        rows, width = self.sizes.k, (gates or self.cell.gates) * self.width
         tile = self.builder.alloc("rt", Memory.L0B, [panels, rows, width], self.dtype)
-        all_rows = self.hidden * pitch
+        all_rows = self.hidden * self.cell.gates * self.width
         first = self.d * -(-self.hidden // self.width) + self.first_panel + first
-        base = first * all_rows + part * pitch + gate * self.width
-        source = View(self.lower.params[self._weights()], (Poly.of(all_rows), Poly.of(pitch), ONE), base)
+        base = first * all_rows + gate * (self.hidden * self.width) + part * width
+        source = View(self.lower.params[self._weights()], (Poly.of(all_rows), Poly.of(width), ONE), base)
         dims = [dim("p", panels), dim("k", rows if size is None else size, rows), dim("n", width)]
         self.builder.emit("load", dims, {"dst": tile.view(), "src": source}, sources=self.sources)
         return tile
@@ -290,7 +290,10 @@ class RecurrenceTiling:
         return View(target.buffer, target.strides[2:], target.base)
 
     def _pack(self) -> Pack:
-        """The weights of each direction in panels of columns of all gates, the last padded with zeros."""
+        """The weights of each direction in panels of columns, the last padded with zeros.
+
+        In a panel the gates of one product lie side by side, and those of the next product after all of their rows.
+        """
         width, gates, hidden = self.width, self.cell.gates, self.hidden
         panels = -(-hidden // width)
         shape = (self.directions, hidden, gates, hidden)
@@ -298,7 +301,9 @@ class RecurrenceTiling:
         def apply(array: NDArray[Any]) -> NDArray[Any]:
             padding = ((0, 0), (0, 0), (0, 0), (0, panels * width - hidden))
             split = np.pad(array.reshape(shape), padding).reshape(self.directions, hidden, gates, panels, width)
-            return np.ascontiguousarray(split.transpose(0, 3, 1, 2, 4)).reshape(-1)
+            products = np.split(split.transpose(0, 3, 1, 2, 4), [2] if self.cell is Cell.GRU else [], axis=3)
+            flat = [product.reshape(self.directions, panels, -1) for product in products]
+            return np.ascontiguousarray(np.concatenate(flat, axis=2)).reshape(-1)
 
         note = f"panels of {width} columns of {gates} gates"
         return Pack(self.directions * gates * panels * hidden * width, apply, note)

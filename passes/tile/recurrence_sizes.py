@@ -100,7 +100,10 @@ class _Search:
         """Cycles of a step of one tile: its products, loading their weights, its vector instructions."""
         machine, name, size = self.machine, self.dtype.name, self.dtype.size
         columns, panels = self.gates * self.width, self.columns(s) // self.width * -(-self.hidden // s["k"])
-        product: Any = panels * matrix_cycles(machine, name, s["b"], columns, s["k"])
+        product: Any = matrix_cycles(machine, name, s["b"], columns, s["k"])
+        if not machine.overlap:  # l0b is the second cache, which sets the pace where sequences are few
+            product = np.maximum(product, transfer_cycles(machine, Pipe.MOV, s["k"] * columns * size, 1))
+        product = panels * product
         load: Any = panels * transfer_cycles(machine, Pipe.IN, s["k"] * columns * size, 1)
         return product, load, (4 * self.gates) * vector_cycles(machine, name, s["b"] * s["w"])
 
