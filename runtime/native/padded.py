@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from vcc.runtime.isa.expr import ONE
+from vcc.runtime.isa.expr import ONE, ZERO
 from vcc.runtime.isa.kernel import Dim, Instr, View
 from vcc.runtime.native.emit import Val
 from vcc.runtime.native.frame import Frame
@@ -26,7 +26,7 @@ class PaddedLoad:
         self.f, self.e = frame, frame.e
         dst, src = instr.operands["dst"], instr.operands["src"]
         assert isinstance(dst, View) and isinstance(src, View)
-        self.dims, (self.dst, self.src) = dense(instr.domain, (dst, src))
+        self.dims, (self.dst, self.src) = dense(list(map(bounded, instr.domain)), (dst, src))
         fill = instr.attrs.get("fill", 0.0)
         assert isinstance(fill, float | int)
         self.fill = fill
@@ -135,6 +135,11 @@ class PaddedLoad:
     def copy(self, index: dict[int, Val], mask: str) -> None:
         value = self.f.read(self.src, index, self.lane, self.width, mask)
         self.f.write(self.dst, index, self.width, value, mask)
+
+
+def bounded(dim: Dim) -> Dim:
+    """The dimension without an interval that leaves nothing out."""
+    return replace(dim, valid=None) if dim.valid == (ZERO, dim.size) else dim
 
 
 def dense(domain: Sequence[Dim], views: tuple[View, View]) -> tuple[list[Dim], tuple[View, View]]:

@@ -10,11 +10,13 @@ from vcc.runtime.isa.kernel import View
 from vcc.runtime.native.chain_loops import ChainLoops, Index, Values, destination
 from vcc.runtime.native.emit import Val
 from vcc.runtime.native.frame import Frame
-from vcc.runtime.native.lane_views import shuffled
+from vcc.runtime.native.lane_views import joined, shuffled
 
 
 def turned(frame: Frame, kind: str, rows: list[str]) -> list[str]:
     """The columns of a square of vectors."""
+    if kind == "<16 x i8>" and "+avx512vbmi" in frame.cpu.features.split(",") and frame.cpu.vector_bytes == 64:
+        return _turned_bytes(frame, rows)
     width, rows = len(rows), list(rows)
     step = 1
     while step < width:
@@ -27,6 +29,22 @@ def turned(frame: Frame, kind: str, rows: list[str]) -> list[str]:
                 rows[i], rows[i | step] = shuffled(frame, kind, a, b, low), shuffled(frame, kind, a, b, high)
         step *= 2
     return rows
+
+
+def _turned_bytes(frame: Frame, rows: list[str]) -> list[str]:
+    """The columns of 16 rows of 16 bytes, four rows in a register: any two registers give any bytes at once."""
+    fours = [joined(frame, "i8", rows[i : i + 4], 16) for i in range(0, 16, 4)]
+    kind, columns = "<64 x i8>", list[str]()
+    for first in range(0, 16, 4):
+        picked = [16 * row + first + column for column in range(4) for row in range(4)]  # of a register, by columns
+        order = [
+            at + 64 * half for column in range(4) for half in range(2) for at in picked[4 * column : 4 * column + 4]
+        ]
+        halves = [shuffled(frame, kind, fours[i], fours[i + 1], order * 2) for i in (0, 2)]  # 8 rows of each column
+        whole = [at + 64 * half for column in range(4) for half in range(2) for at in range(8 * column, 8 * column + 8)]
+        four = shuffled(frame, kind, halves[0], halves[1], whole)
+        columns += [shuffled(frame, kind, four, "", list(range(i, i + 16))) for i in range(0, 64, 16)]
+    return columns
 
 
 class Square:

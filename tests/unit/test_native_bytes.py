@@ -169,3 +169,22 @@ def test_products_side_by_side_are_exact(a: str, b: str, channels: int, tap: int
 
 def test_products_side_by_side_use_what_the_cpu_has() -> None:
     assert "vpdpbusd.512" in translate(beside("u8", "i8", 16, 16), CPUS["vnni"])
+
+
+@pytest.mark.parametrize("cpu", CPUS)
+def test_channels_that_lie_apart_are_brought_together(cpu: str) -> None:
+    """A load with an interval that leaves nothing out, of 16 channels of 37 positions: squares that are turned."""
+    (found,) = parse_kernel_text(
+        """kernel k(x: gm u8[592] in, y: gm u8[592] out) {
+        buf p: l1 u8[592] @0
+        load {n:37, c:16 in 0..16} p(16,1), x(1,37)
+        store {e:592} y(1), p(1) }"""
+    )
+    chosen = CPUS[cpu]
+    if chosen is not None and not set(chosen.features.split(",")) <= {"", *host_cpu().features.split(",")}:
+        assert "define i32" in translate(found, chosen)
+        return
+    x, y = np.random.default_rng(3).integers(0, 256, 592).astype(np.uint8), np.zeros(592, np.uint8)
+    compile_kernel(found, chosen).launch({"x": x, "y": y})
+    np.testing.assert_array_equal(y, x.reshape(16, 37).T.reshape(-1))
+    assert "shufflevector" in translate(found, chosen)
