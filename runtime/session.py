@@ -129,7 +129,7 @@ class Program:
             raise error("E0202", f"threads is {threads!r}: a number from 1 to {MOST_THREADS} is expected")
         chosen = engine or self.engine
         if chosen == "native":
-            program = self._natively(threads or usable_cpus())
+            program = self._natively(int(threads or usable_cpus()))
             self._usual = self._usual if threads or engine else program
             return program.run(feeds, out)
         if chosen != "interpreter":
