@@ -55,8 +55,13 @@ class Workers:
         return run
 
     def _start(self, code: Loaded, count: int) -> None:
-        """Starts workers. If some cannot be started, the leader takes back what was posted to them."""
-        with self._starting:
+        """Starts workers. If some cannot be started, or are just being, the leader takes back what was posted to them.
+
+        Nobody waits here: a signal's handler may run a program while the thread that it interrupted is in here.
+        """
+        if not self._starting.acquire(blocking=False):
+            return
+        try:
             allowed = sum(1 << cpu for cpu in os.sched_getaffinity(0) if cpu < 8 * CPU_BYTES)
             ctypes.memmove(self._memory + CPUS, allowed.to_bytes(CPU_BYTES, "little"), CPU_BYTES)
             address = _kept_for_ever(code).address("worker")
@@ -68,6 +73,8 @@ class Workers:
                     break  # the system gives no more threads; the next run asks again
                 self._started += 1
                 _libc().pthread_detach(thread)
+        finally:
+            self._starting.release()
 
 
 class Borrowed:

@@ -166,6 +166,25 @@ def test_the_interpreter_ends_whatever_the_workers_do(when: str) -> None:
         assert (ended.returncode, ended.stdout) == (0, "right\n"), ended.stderr
 
 
+@pytest.mark.usefixtures("always_all")
+def test_a_handler_may_run_a_program_whatever_it_interrupted() -> None:
+    programs = [NativeProgram(adding(2, count), 2 + count) for count in (1, 2, 3)]
+    right = list[bool]()
+
+    def handle(*_: object) -> None:
+        right.append(bool((programs[len(right) % 3].run([X])[0] == expected(2, len(right) % 3 + 1)).all()))
+
+    before = signal.signal(signal.SIGALRM, handle)
+    try:
+        for number in range(200):
+            signal.setitimer(signal.ITIMER_REAL, 1e-6 + 2e-6 * number)
+            np.testing.assert_array_equal(programs[number % 3].run([X])[0], expected(2, number % 3 + 1))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert right and all(right)
+
+
 def test_workers_take_no_signals() -> None:
     """A signal for the process comes to a thread of Python's, which is then the one to be interrupted."""
     NativeProgram(adding(3), 2).run([X])
