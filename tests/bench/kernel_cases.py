@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import byte_cases
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -113,7 +114,7 @@ def cast(shape: tuple[int, ...], kind: int) -> onnx.ModelProto:
 
 def cases() -> list[Case]:
     """All cases."""
-    return [*products_and_rows(), *others()]
+    return [*products_and_rows(), *of_bytes(), *others()]
 
 
 def products_and_rows() -> list[Case]:
@@ -131,6 +132,19 @@ def products_and_rows() -> list[Case]:
         found.append(Case(f"softmax-{rows}x{n}", partial(softmax, rows, n), nbytes=2 * 4 * rows * n))
     for rows, n in ((128, 768), (1024, 1024)):
         found.append(Case(f"layernorm-{rows}x{n}", partial(layer_norm, rows, n), nbytes=2 * 4 * rows * n))
+    return found
+
+
+def of_bytes() -> list[Case]:
+    """Products of bytes, between tensors that are row-major as a model's inputs and outputs are."""
+    found = [Case("int8-matmul-512", partial(byte_cases.matmul, 512, 512, 512), 512**3)]
+    for cin, cout, size, window, stride, group in (
+        (64, 64, 56, 3, 1, 1), (512, 512, 7, 3, 1, 1), (256, 64, 56, 1, 1, 1), (3, 64, 224, 7, 2, 1),
+        (144, 144, 56, 3, 1, 144),
+    ):  # fmt: skip
+        name = f"int8-{'depthwise' if group > 1 else 'conv'}{window}x{window}-{cin}-{cout}-{size}x{size}"
+        macs = (size // stride) ** 2 * cin // group * cout * window**2
+        found.append(Case(name, partial(byte_cases.conv, cin, cout, size, window, stride, group), macs))
     return found
 
 
