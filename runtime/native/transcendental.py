@@ -13,6 +13,8 @@ from vcc.runtime.native.lanes import Lanes
 #: exp on [-ln2/2, ln2/2] within 3.1e-9 of its value (least maximum of the relative error), highest power first.
 _EXP = (0.0013814539415761828, 0.00836874544620514, 0.04166838899254799, 0.1666652113199234, 0.4999999403953552, 1, 1)
 _LOG2_E = 1.4426950408889634
+#: Where k is -254: both factors of 2^k are then 0. A product that rounds to 0 can take hundreds of cycles.
+_ZERO_BELOW = -176.0
 #: Added to a small f32, rounds it to an integer, which its last bits then hold beside 254, twice the exponent's bias.
 _TO_INTEGER = 1.5 * 2**23 + 254
 #: (log(1 + x) - x + x^2/2) / x^3 for 1 + x from sqrt(1/2) to sqrt(2) (Cephes).
@@ -52,7 +54,7 @@ def _exp(lanes: Lanes, x: str) -> str:
     e, c = lanes.e, lanes.constant
     if e.cpu.vector_bytes == 64 and lanes.width == 16:
         return _exp_scaled(lanes, x)
-    for test, bound in (("olt", c(-105.0)), ("ogt", c(89.0))):
+    for test, bound in (("olt", c(_ZERO_BELOW)), ("ogt", c(89.0))):
         x = lanes.select(lanes.two(f"fcmp {test}", x, bound), bound, x)
     shifted = lanes.intrinsic("fma", x, c(_LOG2_E), c(_TO_INTEGER))  # its last bits are k + 254
     p = polynomial(lanes, _exp_rest(lanes, x, lanes.two("fsub", shifted, c(_TO_INTEGER))), _EXP)
@@ -127,7 +129,7 @@ def _erf(lanes: Lanes, x: str) -> str:
     """A polynomial near 0; further out 1 - e^p, where p is a polynomial too."""
     c, square, size = lanes.constant, lanes.two("fmul", x, x), lanes.intrinsic("fabs", x)
     near = lanes.intrinsic("fma", polynomial(lanes, square, _ERF_SMALL), x, x)
-    size = lanes.select(lanes.two("fcmp ogt", size, c(10)), c(10), size)
+    size = lanes.select(lanes.two("fcmp ogt", size, c(4)), c(4), size)  # the result is 1, and e^p no subnormal
     p = lanes.intrinsic("fma", polynomial(lanes, size, _ERF_LARGE), size, lanes.e.op(f"fneg {lanes.type} {size}"))
     far = lanes.intrinsic("copysign", lanes.two("fsub", c(1), _exp(lanes, p)), x)
     return lanes.select(lanes.two("fcmp ogt", size, c(0.927734375)), far, near)
