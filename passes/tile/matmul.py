@@ -60,6 +60,9 @@ class MatmulTiling:
         self.step = 4 if bytes_alone and self.k % 4 == 0 else 1
         #: How many k of a column are neighbours in a panel.
         self.quad = self.step if self.panel else 1
+        #: Of bytes that are not packed, so many k at the end are multiplied by themselves: the others are whole words.
+        computed = bytes_alone and not self.panel and lower.machine.panel > 0
+        self.rest = self.k % 4 if computed and self.k > 4 else 0
 
     def _panel_width(self) -> int:
         """Columns of a panel of constant weights: what the machine likes, shared out evenly; 0: those of a tile."""
@@ -69,7 +72,7 @@ class MatmulTiling:
 
     def _divides(self, k: int) -> bool:
         """Whether tiles of so many k leave no rest where that matters."""
-        return self.step == 1 or (self.k % k == 0 and k % self.step == 0)
+        return (self.step == 1 and not self.rest) or (self.k % k == 0 and k % self.step == 0)
 
     def choose(self) -> dict[str, int]:
         """The tile sizes m, n and k, and h entries of the last batch axis, which small matrices share a tile with."""
@@ -165,7 +168,12 @@ class MatmulTiling:
                     b = self.b.load("b", Memory.L0B, [*batch, k, n])
                 else:
                     b = self._load_panels(self.packed, k, columns, n.start)
-                self._multiply(acc, a, b, [*batch, m], columns, k, builder.equals(step, 0))
+                first, rest = builder.equals(step, 0), self.rest if trips == 1 else 0
+                words = replace(k, size=k.size - rest, max=k.max - rest)
+                self._multiply(acc, a, b, [*batch, m], columns, words, first)
+                if rest:
+                    last = replace(k, size=Poly.of(rest), max=rest)
+                    self._multiply(acc, a, b, [*batch, m], columns, last, Poly(), words.max)
             self.epilogue.emit(tile, acc.tile, [acc.strides.get(t.axis.name, 0) for t in tile])
 
     def _panels(self, n: TileAxis, width: int) -> list[TileAxis]:
@@ -206,9 +214,11 @@ class MatmulTiling:
 
     def _multiply(
         self, acc: Piece, a: Piece, b: Piece, rows: Sequence[TileAxis], columns: Sequence[TileAxis], k: TileAxis,
-        first: Poly,
+        first: Poly, moved: int = 0,
     ) -> None:  # fmt: skip
+        """Multiply the k from `moved` on in the tiles."""
         *batch, m = rows
+        at = [piece.strides.get("k", 0) * moved for piece in (a, b)]
         dims: list[Dim] = []
         for t in batch:
             shared = (
@@ -227,7 +237,7 @@ class MatmulTiling:
         self.lower.builder.emit(
             "mmad",
             [*dims, m.dim(Role.M), *(t.dim(Role.N) for t in columns), *(t.dim(Role.K) for t in depth)],
-            {"dst": acc.view(axes), "a": a.view(axes), "b": b.view(axes)},
+            {"dst": acc.view(axes), "a": a.view(axes, at[0]), "b": b.view(axes, at[1])},
             sources=self.lower.source(self.anchor),
             zero=first,
         )

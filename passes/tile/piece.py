@@ -23,9 +23,9 @@ class Piece:
     tile: Tile
     strides: Mapping[str, int]
 
-    def view(self, axes: Sequence[TileAxis]) -> View:
-        """The view over a domain of these loops."""
-        return self.tile.view([self.strides.get(t.axis.name, 0) for t in axes])
+    def view(self, axes: Sequence[TileAxis], base: int = 0) -> View:
+        """The view over a domain of these loops, from element `base` on."""
+        return self.tile.view([self.strides.get(t.axis.name, 0) for t in axes], base)
 
 
 def make_piece(lower: KernelLowering, name: str, memory: Memory, axes: Sequence[TileAxis], dtype: DType) -> Piece:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from conformance import Array, Case, check, node, parametrize, random
-from onnx import TensorProto, helper
+from onnx import NodeProto, TensorProto, helper
 
 
 def numbers(dtype: Any, *shape: int, seed: int = 0) -> Array:
@@ -160,6 +160,66 @@ TWO_LAYERS = Case(
     {f"w{i}": numbers(np.int8, 64, 48, seed=int(i)) for i in "12"} | {"t1": scale(0.01), "t2": scale(0.02)},
     outputs=("y1", "y2"),
 )
+
+
+def between(*inner: NodeProto, first: str = "q", axis: int = 1) -> list[NodeProto]:
+    """Nodes that read `a` and `b`, dequantised from bytes, and make `p`, which is quantised to `y`."""
+    return [
+        node("DequantizeLinear", f"{first} s zq", "a"),
+        node("DequantizeLinear", "w t zw", "b", axis=axis),
+        *inner,
+        node("QuantizeLinear", "p u zy"),
+    ]
+
+
+def quantised_numbers(name: str) -> list[NodeProto]:
+    """A QuantizeLinear that makes `q{name}` of `x{name}`."""
+    return [node("QuantizeLinear", f"x{name} s zq", f"q{name}")]
+
+
+#: Powers of two, so that rounding has no ties that float products decide otherwise.
+SCALES = {"s": scale(0.125), "t": scale(0.25), "u": scale(8), "zq": zero(100), "zy": zero(7)}
+SIGNED_W = {"w": numbers(np.int8, 40, 7), "zw": zero(0, np.int8)}
+COMPUTED = {"zw": zero(100), **SCALES}
+DEQUANTISED = [
+    Case("matmul", between(node("MatMul", "a b", "p")), {"q": A}, SIGNED_W | SCALES),
+    Case("matmul-float-result", between(node("MatMul", "a b", "p"))[:-1], {"q": A}, SIGNED_W | SCALES, ("p",)),
+    Case("unsigned-weights", between(node("MatMul", "a b", "p")), {"q": A}, {"w": B, "zw": zero(131)} | SCALES),
+    Case(
+        "gemm-with-bias",
+        [node("DequantizeLinear", "c st", "d"), *between(node("Gemm", "a b d", "p", transB=1))],
+        {"q": A},
+        {"w": numbers(np.int8, 7, 40), "zw": zero(0, np.int8), "c": numbers(np.int16, 7).astype(np.int32)}
+        | {"st": scale(0.03125)}
+        | SCALES,
+    ),
+    Case(
+        "convolution",
+        between(node("Conv", "a b", "c", pads=PADS), node("Relu", "c", "p"), axis=0),
+        {"q": X},
+        {"w": W_SIGNED, "zw": np.zeros(6, np.int8), **SCALES, "t": np.array([0.25, 0.5, 1, 2, 4, 8], np.float32)}
+        | {"zy": zero(0)},
+    ),
+    *(
+        Case(
+            f"both-computed-{k}{'-transposed' if transposed else ''}",
+            [
+                *quantised_numbers("1"),
+                *quantised_numbers("2"),
+                *([node("Transpose", "q2", "w", perm=[0, 2, 1])] if transposed else [node("Identity", "q2", "w")]),
+                *between(node("MatMul", "a b", "p"), first="q1"),
+            ],
+            {"x1": random(2, 9, k, low=-12, high=15), "x2": random(2, *((20, k) if transposed else (k, 20)))},
+            COMPUTED | {"t": scale(0.125)},
+        )
+        for k, transposed in ((16, False), (13, False), (16, True), (13, True), (3, False))
+    ),
+]  # fmt: skip
+
+
+@parametrize(DEQUANTISED)
+def test_products_of_dequantised_bytes(case: Case, target: str):
+    check(case, target)
 
 
 @parametrize(MATRICES)
