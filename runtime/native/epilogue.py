@@ -37,6 +37,13 @@ class Fused:
     order: dict[int, int]
     limit: Limit | None = None
 
+    def turns_last(self, lane: int) -> bool:
+        """Whether all but the last store can be done in vectors along a dimension: nothing else is read across it."""
+        at, views = self.order[lane], list(self.tail.memory())
+        stored = [v for v, written in views if written]
+        near = all(v.strides[at] in (ZERO, ONE) for v, written in views if not written)
+        return near and stored == [self.tail.last]
+
     def lanes(self) -> list[int]:
         """The product's dimensions along which vectors are read and written after it."""
         views = list(self.tail.memory())
@@ -140,8 +147,17 @@ class Result:
         """Appends what becomes of a vector of sums at this place of the product's domain, where `mask` is true."""
         if self.fused is None:
             self.f.write(self.dst, at, width, value, mask)
-            return
-        tail, order = self.fused.tail, self.fused.order
+        else:
+            self.run(self.fused, at, width, value, mask)
+
+    def store(self, fused: Fused, at: dict[int, Val], width: int, value: str, mask: str) -> None:
+        """Stores a vector of what `run` made last."""
+        place = {fused.order[i]: index for i, index in at.items() if i in fused.order}
+        self.f.write(fused.tail.last, place, width, value, mask)
+
+    def run(self, fused: Fused, at: dict[int, Val], width: int, value: str, mask: str, *, stores: bool = True) -> str:
+        """Appends the drain and what follows it; gives what the last of them makes."""
+        tail, order = fused.tail, fused.order
         place = {order[i]: index for i, index in at.items() if i in order}
         lane = order[self.lane] if self.lane is not None else None
         values = {view(tail.drain, "src"): value}
@@ -156,5 +172,6 @@ class Result:
                     inputs[role] = values[operand]
             dst = view(instr, "dst")
             values[dst] = self.f.compute(instr, inputs, width, mask)
-            if dst.buffer not in tail.dead:
+            if stores and dst.buffer not in tail.dead:
                 self.f.write(dst, place, width, values[dst], mask)
+        return values[tail.last]

@@ -133,8 +133,19 @@ class Tile:
     def turn(self, values: dict[Cell, str]) -> None:
         """Neighbouring rows of sums become vectors along these rows, which go where the product's result goes."""
         p, width = self.p, self.lanes.width
-        result = Result(p.f, p.instr, p.fused, p.across)
+        result, kind = Result(p.f, p.instr, p.fused, p.across), self.lanes.type
         assert p.lane is not None and p.row is not None
+        # What becomes narrower is turned afterwards.
+        late = p.fused if p.fused and p.fused.turns_last(p.lane) else None
+        narrow = p.f.lanes(late.tail.last, width) if late else self.lanes
+        if late and narrow.bits < self.lanes.bits:
+            early, kind, write = Result(p.f, p.instr, p.fused, p.lane), narrow.type, self.masks.write
+            values = {
+                (r, v): early.run(late, self.cells[r, v], width, value, write[v], stores=False)
+                for (r, v), value in values.items()
+            }
+        else:
+            late = None
         run = min(width, p.instr.domain[p.row].max if p.stack is not None else self.rows)
         for (r, v), at in self.cells.items():
             left = self.masks.left[v]
@@ -142,10 +153,14 @@ class Tile:
                 continue
             count = min(run, self.rows - r)
             rows = [values[r + i, v] for i in range(count)] + ["poison"] * (width - count)
-            found = turned(p.f, self.lanes.type, rows)
+            found = turned(p.f, kind, rows)
             mask = p.f.mask(width, 0, count) if count < width else ""
             for lane in range(min(width, left)):
-                result.put(at | {p.lane: self.e.add(at[p.lane], lane)}, width, found[lane], mask)
+                here = at | {p.lane: self.e.add(at[p.lane], lane)}
+                if late:
+                    result.store(late, here, width, found[lane], mask)
+                else:
+                    result.put(here, width, found[lane], mask)
 
     def slides(self) -> bool:
         """Whether one k reads for a row what another k reads for the next: a window that slides.

@@ -35,6 +35,11 @@ class Tail:
     taken: tuple[Instr, ...] = ()
     dead: frozenset[str] = frozenset()
 
+    @property
+    def last(self) -> View:
+        """Where the last result goes."""
+        return _result((self.drain, *self.instrs)[-1])
+
     def each(self, change: Callable[[Instr], Instr]) -> Tail:
         """The tail with every instruction changed alike."""
         return replace(self, drain=change(self.drain), instrs=tuple(map(change, self.instrs)))

@@ -1,4 +1,4 @@
-"""Operators on bytes that bench_native_kernels.py times: products of u8 with i8, summed in i32 and requantised to u8."""
+"""Operators on bytes that bench_native_kernels.py times: products of u8 with i8, summed in i32, requantised to u8."""
 
 from __future__ import annotations
 
