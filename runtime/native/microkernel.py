@@ -80,8 +80,7 @@ class Tile:
         self.part = place[product.part] if product.part is not None else None
         self.cells = {(r, v): product.cell(place, (r, v)) for r in range(rows) for v in range(vectors)}
         self.sums: dict[tuple[Cell, int], str] = {}
-        dtypes = [product.f.dtypes[v.buffer] for v in (product.fast, product.slow)]
-        self.quads = Quads(product.lanes, dtypes[0], dtypes[1]) if product.quad is not None else None
+        self.quads = product.quads()
 
     def emit(self) -> None:
         """Appends the loops over K and what becomes of the sums."""
@@ -111,7 +110,7 @@ class Tile:
             for u in range(unroll):
                 if u:
                     depth[p.depth[-1]] = e.add(depth[p.depth[-1]], 1)
-                if u and self.slides():
+                if u and self.kept_apart():
                     e.do('fence syncscope("singlethread") acq_rel')  # no instruction, but nothing is kept across it
                 self.step(depth, u % parts)
         values = {cell: self.total(cell, parts) for cell in self.cells}
@@ -162,12 +161,14 @@ class Tile:
                 else:
                     result.put(here, width, found[lane], mask)
 
-    def slides(self) -> bool:
-        """Whether one k reads for a row what another k reads for the next: a window that slides.
+    def kept_apart(self) -> bool:
+        """Whether LLVM would hold more than there are registers for if it saw several k at once.
 
-        LLVM would keep all that in registers, of which there are not enough.
+        That is what one k reads for a row and another for the next (a window that slides), or halves of bytes.
         """
         p = self.p
+        if self.quads and not self.quads.at_once and p.f.cpu.registers < 32:
+            return True
         if not p.depth or p.row is None:
             return False
         last, step = p.slow.strides[p.depth[-1]].constant, p.slow.strides[p.row].constant
