@@ -29,8 +29,8 @@ BOX_BYTES = 2 * LINE
 BUSY = 1
 #: Nanoseconds for which a worker looks for the next job, if the last one came within as long.
 EAGER = 100_000
-#: Looks at the box of a worker that is not eager.
-LOOKS = 30
+#: Looks at the box of a worker that is not eager: about as long as waking it would take.
+LOOKS = 400
 #: Nanoseconds that a leader sleeps while a worker ends its last piece.
 _END_NAP = 50_000
 #: Signals that a worker leaves to other threads: all but those of its own faults (ILL, TRAP, ABRT, BUS, FPE, SEGV).

@@ -14,14 +14,15 @@ from collections.abc import Iterable
 
 #: Seconds. Segments that take longer get all threads, always: trying would be felt.
 LONG = 0.1
-#: Runs of each way that are remembered; the best counts, since others only ever disturb.
+#: Runs of each way that are remembered; the median counts. The best would say what several threads can do on an idle
+#: machine, even where others mostly keep one of them from running.
 REMEMBERED = 5
 #: At most one part in so many of the time goes into trying the way that was slower, but at the beginning one in EARLY:
 #: what disturbed the first runs may be gone soon.
 SHARE, EARLY = 50, 8
 #: Runs after each other that try a way: workers that have slept find it slower to begin with. A run that takes
 #: HOPELESS times as long as the better way ends the trial.
-TRIES, HOPELESS = 4, 4.0
+TRIES, HOPELESS = REMEMBERED, 4.0
 
 
 class Pace:
@@ -79,5 +80,6 @@ class Pace:
 
 
 def typical(seconds: Iterable[float]) -> float:
-    """The shortest of some times; infinity of none."""
-    return min(seconds, default=math.inf)
+    """The median of some times; infinity of none."""
+    ordered = sorted(seconds)
+    return ordered[len(ordered) // 2] if ordered else math.inf
