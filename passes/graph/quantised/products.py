@@ -37,6 +37,7 @@ from vcc.passes.graph.quantised.nodes import (
 _LONGEST = (2**31 - 1) // 255**2
 #: What may stand between the scores of an attention and their softmax.
 _BETWEEN = ("Mul", "Div", "Add", "Sub", "Where", "Cast", "Reshape")
+_CHOSEN = "multiplies the bytes that its operands are dequantised from"
 #: Two scales so near to each other are the same but for rounding.
 _ROUNDING = 2.0**-22
 
@@ -199,6 +200,7 @@ class _Product:
             inputs.append(self.bias.value)
         op_type = "QLinearConv" if convolves else "QLinearMatMul"
         self.rewriter.insert(new := make(op_type, inputs, self.shape, type, self._window()))
+        new.attributes[REMARK] = StringAttr(_CHOSEN)
         self.rewriter.replace(last, [], [new.results[0]])
         self.rewriter.erase(self.op)
         return True
@@ -235,4 +237,5 @@ class _Product:
         if bias is not None:
             self.rewriter.insert(scaled)
             scaled = make("Add", [scaled.results[0], bias], self.shape, f32)
+        scaled.attributes[REMARK] = StringAttr(_CHOSEN)
         self.rewriter.replace(self.op, scaled)
