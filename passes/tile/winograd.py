@@ -58,10 +58,16 @@ class Output:
 
 
 def is_eligible(lower: KernelLowering, anchor: graph.ConvOp) -> bool:
-    """Whether a convolution has the shape that minimal filtering is for: 3x3 in f32, every step, constant weights."""
+    """Whether a convolution has the shape that minimal filtering is for: 3x3 in f32, every step, constant weights.
+
+    Kernels that dequantise or quantise are left alone: where scales are powers of two, direct sums are exact and ties
+    frequent, so that any error is a step of the result.
+    """
     window = anchor.window
     plain = set(window.strides) == {1} and set(window.dilations) == {1} and anchor.group.value.data == 1
     exact = {dtype_of(anchor.x), dtype_of(anchor.w)} == {F32} and "f32" in lower.machine.macs
+    casts = [value for op in lower.ops if isinstance(op, graph.CastOp) for value in (*op.operands, *op.results)]
+    exact = exact and all(dtype_of(value).is_float for value in casts)
     return tuple(window.kernel) == (TAPS, TAPS) and plain and exact and lower.is_packable(anchor.w) is not None
 
 

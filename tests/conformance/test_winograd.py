@@ -82,6 +82,14 @@ def test_what_it_is_not_for_is_done_directly() -> None:
     assert not forms(compile_model(half.model(), FILTERING))
 
 
+def test_kernels_that_quantise_are_left_alone() -> None:
+    x, w = random(1, 16, 12, 12), random(16, 16, 3, 3, seed=1)
+    scale, zero = np.array(0.25, np.float32), np.array(3, np.uint8)
+    nodes = [node("Conv", "x w", "c"), node("QuantizeLinear", "c scale zero", "y")]
+    case = Case("quantised", nodes, {"x": x}, {"w": w, "scale": scale, "zero": zero})
+    assert not forms(compile_model(case.model(), FILTERING))
+
+
 def test_many_channels_take_the_form_of_the_smaller_error() -> None:
     found = [forms(compile_model(conv("c", (1, n, 8, 8), 16).model(), FILTERING)) for n in (64, 256)]
     assert found == [["F(4x4, 3x3)"], ["F(2x2, 3x3)"]]
