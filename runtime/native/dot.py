@@ -90,7 +90,9 @@ class Dot:
         columns = {c: self.factor(self.b, self.cell(at, 0, c), mask) for c in dict.fromkeys(c for _, c in sums)}
         for (r, c), slot in sums.items():
             old = self.e.op(f"load {self.lanes.type}, ptr {slot}")
-            self.e.do(f"store {self.lanes.type} {mathlib.fma(self.lanes, rows[r], columns[c], old)}, ptr {slot}")
+            self.e.do(
+                f"store {self.lanes.type} {mathlib.add_product(self.lanes, rows[r], columns[c], old)}, ptr {slot}"
+            )
 
     def factor(self, source: View, at: dict[int, Val], mask: str) -> str:
         """Elements along K in the accumulators' dtype, zeros beyond its end."""

@@ -231,7 +231,7 @@ class FoldLoops(ChainLoops):
         e, fn, slot = self.e, REDUCTIONS[instr.op], self.sums[n][self.place][self.part]
         old = e.op(f"load {lanes.type}, ptr {slot}")
         if "a" in inputs:
-            new = mathlib.fma(lanes, inputs["a"], inputs["b"], old)
+            new = mathlib.add_product(lanes, inputs["a"], inputs["b"], old)
         else:
             new = mathlib.join(lanes, fn, old, inputs["src"])
         part = self.mask if self.across else ""  # other lanes' results are not stored

@@ -27,6 +27,11 @@ def fma(lanes: Lanes, a: str, b: str, c: str) -> str:
     return lanes.two("add", lanes.two("mul", a, b), c)
 
 
+def add_product(lanes: Lanes, a: str, b: str, total: str) -> str:
+    """A sum with a * b more, whose rounding is free."""
+    return lanes.add_product(a, b, total) if lanes.dtype.is_float else fma(lanes, a, b, total)
+
+
 def join(lanes: Lanes, fn: str, a: str, b: str) -> str:
     """A step of a reduction, not rounded to narrow floats.
 

@@ -212,7 +212,7 @@ class Tile:
             for v in range(self.vectors):
                 slot = self.sums[(r, v), part]
                 old = e.op(f"load {kind}, ptr {slot}")
-                e.do(f"store {kind} {mathlib.fma(self.lanes, row, vectors[v], old)}, ptr {slot}")
+                e.do(f"store {kind} {mathlib.add_product(self.lanes, row, vectors[v], old)}, ptr {slot}")
 
     def quad_step(self, quads: Quads, depth: dict[int, Val], part: int) -> None:
         """Four k of bytes at once."""

@@ -38,7 +38,7 @@ def polynomial(lanes: Lanes, x: str, coefficients: Sequence[float]) -> str:
     """Horner's rule, highest power first."""
     p = lanes.constant(coefficients[0])
     for coefficient in coefficients[1:]:
-        p = lanes.intrinsic("fma", p, x, lanes.constant(coefficient))
+        p = lanes.add_product(p, x, lanes.constant(coefficient))
     return p
 
 
@@ -56,7 +56,7 @@ def _exp(lanes: Lanes, x: str) -> str:
         return _exp_scaled(lanes, x)
     for test, bound in (("olt", c(_ZERO_BELOW)), ("ogt", c(89.0))):
         x = lanes.select(lanes.two(f"fcmp {test}", x, bound), bound, x)
-    shifted = lanes.intrinsic("fma", x, c(_LOG2_E), c(_TO_INTEGER))  # its last bits are k + 254
+    shifted = lanes.add_product(x, c(_LOG2_E), c(_TO_INTEGER))  # its last bits are k + 254
     p = polynomial(lanes, _exp_rest(lanes, x, lanes.two("fsub", shifted, c(_TO_INTEGER))), _EXP)
     # The exponents of 2^(k/2), rounded down, and of what is left of 2^k; k by itself may have no exponent.
     k, bits = e.op(f"bitcast {lanes.type} {shifted} to {lanes.word}"), "splat (i32 23)"
@@ -80,8 +80,8 @@ def _exp_scaled(lanes: Lanes, x: str) -> str:
 
 def _exp_rest(lanes: Lanes, x: str, power: str) -> str:
     """x without `power` times ln 2, which is taken off in two parts."""
-    rest = lanes.intrinsic("fma", power, lanes.constant(-0.693359375), x)
-    return lanes.intrinsic("fma", power, lanes.constant(2.12194440e-4), rest)
+    rest = lanes.add_product(power, lanes.constant(-0.693359375), x)
+    return lanes.add_product(power, lanes.constant(2.12194440e-4), rest)
 
 
 def _log(lanes: Lanes, x: str) -> str:
@@ -100,9 +100,9 @@ def _log(lanes: Lanes, x: str) -> str:
     m = lanes.two("fsub", lanes.select(low, lanes.two("fadd", m, m), m), c(1))
     square = lanes.two("fmul", m, m)
     y = lanes.two("fmul", polynomial(lanes, m, _LOG), lanes.two("fmul", m, square))
-    y = lanes.intrinsic("fma", power, c(-2.12194440e-4), y)
-    y = lanes.two("fadd", m, lanes.intrinsic("fma", square, c(-0.5), y))
-    y = lanes.intrinsic("fma", power, c(0.693359375), y)
+    y = lanes.add_product(power, c(-2.12194440e-4), y)
+    y = lanes.two("fadd", m, lanes.add_product(square, c(-0.5), y))
+    y = lanes.add_product(power, c(0.693359375), y)
     y = lanes.select(lanes.two("fcmp ueq", x, c(float("inf"))), x, y)  # infinity and NaN as they are
     y = lanes.select(lanes.two("fcmp olt", x, c(0)), c(float("nan")), y)
     return lanes.select(lanes.two("fcmp oeq", x, c(0)), c(float("-inf")), y)
@@ -118,7 +118,7 @@ def _sigmoid(lanes: Lanes, x: str) -> str:
 def _tanh(lanes: Lanes, x: str) -> str:
     """1 - 2 / (e^2|x| + 1), a polynomial where that would cancel."""
     c, square = lanes.constant, lanes.two("fmul", x, x)
-    near = lanes.intrinsic("fma", lanes.two("fmul", polynomial(lanes, square, _TANH), square), x, x)
+    near = lanes.add_product(lanes.two("fmul", polynomial(lanes, square, _TANH), square), x, x)
     size = lanes.intrinsic("fabs", x)
     power = lanes.two("fadd", _exp(lanes, lanes.two("fadd", size, size)), c(1))
     far = lanes.intrinsic("copysign", lanes.two("fsub", c(1), lanes.two("fdiv", c(2), power)), x)
@@ -128,9 +128,9 @@ def _tanh(lanes: Lanes, x: str) -> str:
 def _erf(lanes: Lanes, x: str) -> str:
     """A polynomial near 0; further out 1 - e^p, where p is a polynomial too."""
     c, square, size = lanes.constant, lanes.two("fmul", x, x), lanes.intrinsic("fabs", x)
-    near = lanes.intrinsic("fma", polynomial(lanes, square, _ERF_SMALL), x, x)
+    near = lanes.add_product(polynomial(lanes, square, _ERF_SMALL), x, x)
     size = lanes.select(lanes.two("fcmp ogt", size, c(4)), c(4), size)  # the result is 1, and e^p no subnormal
-    p = lanes.intrinsic("fma", polynomial(lanes, size, _ERF_LARGE), size, lanes.e.op(f"fneg {lanes.type} {size}"))
+    p = lanes.add_product(polynomial(lanes, size, _ERF_LARGE), size, lanes.e.op(f"fneg {lanes.type} {size}"))
     far = lanes.intrinsic("copysign", lanes.two("fsub", c(1), _exp(lanes, p)), x)
     return lanes.select(lanes.two("fcmp ogt", size, c(0.927734375)), far, near)
 
