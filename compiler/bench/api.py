@@ -90,13 +90,14 @@ def benchmark(
     blocks: int = BLOCKS,
     runs: int = 0,
     memory: bool = False,
-    tolerance: float = TOLERANCE,
+    tolerance: float | None = None,
 ) -> Report:
     """Time an ONNX model (a path) or a verified image on vcc and on the engines `against`, with each number of threads.
 
     Inputs that `feeds` lacks are random by `seed`. `model` is the ONNX model of an image. `blocks` blocks of `runs`
     runs (0: about a tenth of a second) alternate between the engines. `memory` also starts each engine in processes
-    of its own. Raises VccError: E0601 for an engine that is not installed, E0202 for other engines without a model.
+    of its own. Without a `tolerance` it is TOLERANCE, or how far an engine's outputs move by themselves.
+    Raises VccError: E0601 for an engine that is not installed, E0202 for other engines without a model.
     """
     engines = opponents(against)
     if isinstance(source, Image) and model is None and engines:
@@ -114,8 +115,9 @@ def benchmark(
             names = ["vcc", *(o.engine for o in comparison.opponents if not o.problem)] if memory else []
             starts = {each: fresh(engine_named(each), found.subject, count, folder) for each in names}
             measured.append(Measured(comparison, starts))
+    allowed = TOLERANCE if tolerance is None else tolerance
     return Report(
         name, str(datetime.date.today()), cpu_name(), usable_cpus(),
         {engine.name: engine.version() for engine in (engine_named("vcc"), *engines)}, found.macs, found.counted,
-        found.compile_s, found.launches, found.host_calls, tolerance, tuple(measured),
+        found.compile_s, found.launches, found.host_calls, allowed, tuple(measured),
     )  # fmt: skip

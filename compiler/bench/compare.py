@@ -99,12 +99,12 @@ def compare(
     nbytes: int = 0,
     blocks: int = BLOCKS,
     runs: int = 0,
-    tolerance: float = TOLERANCE,
+    tolerance: float | None = None,
 ) -> Comparison:
     """Time the subject on vcc and the engines, all in this process, in `blocks` blocks of `runs` runs each.
 
     Without `runs`, a block lasts about `BLOCK_SECONDS`. `macs` and `nbytes` are the work of one run, 0 if unknown.
-    Errors above `tolerance` are held against the engine's own spread.
+    Unless a `tolerance` is given, errors above TOLERANCE are held against the engine's own spread.
     Raises VccError: E0601 for an engine that is not installed, and whatever vcc raises. A model that another engine
     cannot take is told in that engine's entry.
     """
@@ -127,7 +127,7 @@ def compare(
     for engine, (opened, open_s, problem) in zip(engines, found, strict=True):
         rows = [[row[0], *row[position : position + len(opened)]] for row in times]
         opponent = _opponent(engine, opened, rows, results, open_s, problem)
-        if opponent.wrong(tolerance):
+        if tolerance is None and opponent.wrong(TOLERANCE):
             opponent = replace(opponent, spread=_spread(engine, subject, _fastest(opened, opponent).outputs()))
         opponents.append(opponent)
         position += len(opened)

@@ -24,7 +24,7 @@ from vcc.passes.tile.lowering import KernelLowering, tile_counts
 from vcc.passes.tile.piece import Piece, along_batch, load_piece, make_piece
 from vcc.runtime.isa.dtypes import BY_NAME, DType
 from vcc.runtime.isa.expr import Poly
-from vcc.runtime.isa.kernel import AttrValue, Dim, Immediate, Memory, Operand, Role
+from vcc.runtime.isa.kernel import Dim, Immediate, Memory, Operand, Role
 from vcc.runtime.isa.table import accumulator_dtype
 
 
@@ -237,7 +237,7 @@ class AttentionTiling:
 
     def _emit(
         self, op: str, axes: Sequence[TileAxis], operands: dict[str, Piece | Immediate],
-        reduced: Sequence[TileAxis] = (), taps: bool = False, **attrs: AttrValue,
+        reduced: Sequence[TileAxis] = (), taps: bool = False, **attrs: Poly,
     ) -> None:  # fmt: skip
         """An instruction over these loops; pieces are broadcast along loops that they do not have."""
         domain = [*axes, *reduced]
