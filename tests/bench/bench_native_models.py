@@ -34,7 +34,7 @@ from vcc.compiler.bench.engines.registry import engine_named, opponents
 from vcc.compiler.bench.fresh import Fresh, fresh
 from vcc.compiler.bench.machine import cpu_name
 from vcc.compiler.bench.subjects import Prepared, prepare
-from vcc.runtime.diagnostics import VccError
+from vcc.runtime.diagnostics import VccError, error
 from vcc.runtime.session import usable_cpus
 
 HEAD = ("model", "threads", "launches", "compile s", "code s", "vcc ms", "GFLOP/s", "of peak")
@@ -52,6 +52,8 @@ def prepared(model: str, folder: Path) -> Prepared:
     if model in manifest():
         return prepare(corpus_model(model), folder, model, manifest_inputs(model))
     path = Path(model)
+    if not path.is_file():
+        raise error("E0204", "neither a model of the corpus nor a file")
     return prepare(path, folder, path.stem, transformer_inputs(path))
 
 
