@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from vcc.runtime.binary.image import Image
 from vcc.runtime.isa.host import Launch
@@ -31,7 +31,6 @@ def build(image: Image, cpu: Cpu, verified: bool) -> tuple[Facts, Linked | None,
     scratch = [0]
 
     def texts() -> Iterator[str]:
-        yield crew_code()
         yield driver({entry(n, i): f for n, segment in enumerate(found) for i, f in enumerate(segment.functions)})
         for number, kernel in enumerate(image.kernels):
             if kernel.name in used:
@@ -40,7 +39,7 @@ def build(image: Image, cpu: Cpu, verified: bool) -> tuple[Facts, Linked | None,
                 traps[kernel.name] = tuple(translator.e.traps)
                 scratch.append(translator.scratch_bytes)
 
-    linked, loaded = load_texts(texts(), cpu)
+    linked, loaded = load_texts(texts(), cpu, [crew_code()])
     names = tuple(kernel.name for kernel in image.kernels)
     facts = Facts(
         _runs(found), names, traps, max(scratch), max((s.copy_bytes for s in found), default=0), verified, cpu.name
@@ -52,14 +51,17 @@ def _runs(found: list[Segment]) -> tuple[Run, ...]:
     return tuple(Run(n, s.first, s.steps, s.schedule.phases) for n, s in enumerate(found))
 
 
-def load_texts(texts: Iterable[str], cpu: Cpu) -> tuple[Linked | None, Loaded]:
-    """Modules of LLVM IR in memory, and the image that they became, if this system maps images."""
+def load_texts(texts: Iterable[str], cpu: Cpu, common: Sequence[str] = ()) -> tuple[Linked | None, Loaded]:
+    """Modules of LLVM IR in memory, and the image that they became, if this system maps images.
+
+    Those of `common` are the same for many programs.
+    """
     made = list[str]()
     if can_map():
         texts = (made.append(text) or text for text in texts)
         try:
-            linked = link(object_codes(texts, cpu))
+            linked = link(object_codes(texts, cpu, common))
             return linked, Mapping(linked)
         except ObjectError as problem:
             warnings.warn(f"vcc cannot keep machine code of this program, a bug to report: {problem}", stacklevel=2)
-    return None, Jitted([*made, *texts], cpu)
+    return None, Jitted([*common, *made, *texts], cpu)

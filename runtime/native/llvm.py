@@ -44,18 +44,20 @@ def _start() -> None:
     llvm.initialize_native_asmprinter()
 
 
-def object_codes(texts: Iterable[str], cpu: Cpu) -> list[bytes]:
+def object_codes(texts: Iterable[str], cpu: Cpu, common: Sequence[str] = ()) -> list[bytes]:
     """Modules of LLVM IR as object files for `link`: position-independent machine code.
 
-    A thread for each core compiles them while `texts` goes on to give more.
+    A thread for each core compiles them while `texts` goes on to give more. Those of `common`, which come first, are
+    the same for many programs, and made once in a process.
     """
     _start()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if cores == 1:
-        return [_object_code(text, cpu) for text in texts]
+        return [*(_common_code(text, cpu) for text in common), *(_object_code(text, cpu) for text in texts)]
     pool = ThreadPoolExecutor(cores)
     try:
-        jobs = [pool.submit(_object_code, text, cpu) for text in texts]
+        jobs = [pool.submit(_common_code, text, cpu) for text in common]
+        jobs += [pool.submit(_object_code, text, cpu) for text in texts]
         return [job.result() for job in jobs]
     finally:
         pool.shutdown(cancel_futures=True)  # after an error or Ctrl-C, what has not begun need not be done
@@ -76,6 +78,11 @@ def _object_code(text: str, cpu: Cpu) -> bytes:
     finally:
         ffi.lib.LLVMPY_DisposeMemoryBuffer(buffer)
         _spare.setdefault(cpu, []).append(compiler)
+
+
+@cache
+def _common_code(text: str, cpu: Cpu) -> bytes:
+    return _object_code(text, cpu)
 
 
 class _Compiler:
