@@ -29,7 +29,7 @@ demo: $(VENV)/.run
 
 # Style, types, then every test; reasons of skipped tests are printed at the end.
 test: lint
-	$(BIN)/python -m pytest -n $(JOBS) -q -rs $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -q -rs $(PYTEST_ARGS)
 
 # Every model that must run, large ones too; exported transformers where tests/models/README.md was followed.
 test-models: $(VENV)/.test
