@@ -16,6 +16,7 @@ Array = NDArray[Any]
 Feeds = Mapping[str, Array] | Sequence[Array]
 #: Bits of `ndarray.flags.num`: C-contiguous and aligned (numpy's NPY_ARRAY_CARRAY_RO).
 _USABLE = 0x0001 | 0x0100
+_WRITABLE = _USABLE | 0x0400
 
 
 def bind_inputs(specs: Sequence[TensorSpec], feeds: Feeds) -> list[Array]:
@@ -103,8 +104,20 @@ class Signature:
     def outputs(self, out: Sequence[Array] | None) -> list[Array]:
         """As `bind_outputs`."""
         if out is not None:
-            return bind_outputs(self._outputs, out)
+            return list(out) if self._usual(out) else bind_outputs(self._outputs, out)
         return [np.empty(shape, dtype) for shape, dtype in self._made]
+
+    def _usual(self, out: Sequence[Array]) -> bool:
+        """One array, which is as it must be; several might share memory."""
+        if type(out) is not list or len(out) != 1 or len(self._made) != 1:
+            return False
+        (array,), ((shape, dtype),) = out, self._made
+        return (
+            type(array) is np.ndarray
+            and array.dtype is dtype
+            and array.shape == shape
+            and array.flags.num & _WRITABLE == _WRITABLE
+        )
 
 
 def random_feeds(specs: Sequence[TensorSpec], seed: int, given: Mapping[str, Array] | None = None) -> dict[str, Array]:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from vcc.runtime.binary.image import Image, Outline
@@ -107,18 +106,20 @@ class NativeProgram:
     def run(self, feeds: Feeds, out: Sequence[Array] | None = None) -> list[Array]:
         """As `vcc.runtime.host.executor.Executor.run`."""
         inputs, outputs = self._signature.inputs(feeds), self._signature.outputs(out)
+        froms, tos = [*map(address, inputs)], [*map(address, outputs)]
         if out is not None:
-            inputs = [a.copy() if any(np.may_share_memory(a, o) for o in outputs) else a for a in inputs]
+            for place, array in zip(tos, outputs, strict=True):
+                end = place + array.nbytes
+                for number, start in enumerate(froms):
+                    if start < end and place < start + inputs[number].nbytes:
+                        inputs[number] = inputs[number].copy()
+                        froms[number] = address(inputs[number])
         try:
             memories = self._spare.pop()
         except IndexError:  # more runs at a time than ever before
             memories = _Memories(self)
-        places = memories.inputs
-        for number, array in enumerate(inputs):
-            places[number] = address(array)
-        places = memories.outputs
-        for number, array in enumerate(outputs):
-            places[number] = address(array)
+        memories.inputs[: len(froms)] = froms
+        memories.outputs[: len(tos)] = tos
         for step in self._steps:
             if isinstance(step, _Segment):
                 self._segment(step, memories)

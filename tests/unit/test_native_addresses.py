@@ -39,6 +39,17 @@ def test_usual_arrays_are_passed_on_and_others_made_usual():
     assert SIGNATURE.inputs([usual])[0] is usual
 
 
+def test_usual_places_of_outputs_are_taken_and_others_refused():
+    usual = np.zeros((3, 5), np.float32)
+    (found,) = SIGNATURE.outputs([usual])
+    assert found is usual
+    fixed = usual.copy()
+    fixed.flags.writeable = False
+    for out in ([usual.T.copy().T], [fixed], [usual[:2]], [usual.astype(np.float64)], [usual, usual], []):
+        with pytest.raises(VccError, match="E0105"):
+            SIGNATURE.outputs(out)
+
+
 @pytest.mark.parametrize(
     "feeds",
     [
