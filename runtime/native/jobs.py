@@ -10,6 +10,7 @@ from vcc.runtime.native.claims import (
     LAUNCHES,
     PARTS,
     PHASE_COUNT,
+    PHASE_WORDS,
     PHASES,
     PLACES,
     SCRATCH,
@@ -39,7 +40,7 @@ class Plan:
     @property
     def phase_count(self) -> int:
         """Phases of the segment."""
-        return len(self.phases) // 3
+        return len(self.phases) // PHASE_WORDS
 
 
 def plan(phases: Sequence[Sequence[Task]], threads: int) -> Plan:
