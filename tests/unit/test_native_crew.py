@@ -11,14 +11,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import adding as programs
 import numpy as np
 import pytest
 
 from vcc.runtime.binary.image import Image
 from vcc.runtime.diagnostics import VccError
-from vcc.runtime.isa.assembler import parse_kernel_text
-from vcc.runtime.isa.dtypes import BY_NAME
-from vcc.runtime.isa.host import HostProgram, Launch, Ref, Space, TensorSpec
 from vcc.runtime.native import program as program_module
 from vcc.runtime.native.crew import Borrowed
 from vcc.runtime.native.futex import has_futex
@@ -27,7 +25,7 @@ from vcc.runtime.native.program import NativeProgram
 
 pytestmark = pytest.mark.skipif(not has_futex(), reason="workers need Linux")
 N, ROWS = 512, 64
-F32 = BY_NAME["f32"]
+UNIT = Path(__file__).parent
 #: Adds %n to each row, which takes time in proportion; the last rows take 30 times as long.
 ADD = (
     f"kernel add(x: gm f32[{N * ROWS}] in, y: gm f32[{N * ROWS}] out, n: i64 0..100000) {{ buf t: ub f32[{N}] @0\n"
@@ -36,16 +34,12 @@ ADD = (
     f"loop %k = 0..30*%n*%late {{ add {{i:{N}}} t(1), t(1), 1.0 }}\n"
     f"store {{i:{N}}} y[{N}*%r](1), t(1) }} }}"
 )
-SPECS = (TensorSpec("x", F32, (N * ROWS,)),), (TensorSpec("y", F32, (N * ROWS,)),)
 X = np.zeros(N * ROWS, np.float32)
 
 
 def adding(*counts: int) -> Image:
     """A program of a launch for each count."""
-    places = [Ref(Space.INPUT), *(Ref(Space.ARENA, 0, 4 * N * ROWS * (i % 2)) for i in range(len(counts) - 1))]
-    places.append(Ref(Space.OUTPUT))
-    steps = tuple(Launch("add", (places[i], places[i + 1], n)) for i, n in enumerate(counts))
-    return Image(parse_kernel_text(ADD), HostProgram(*SPECS, steps, arena_bytes=8 * N * ROWS))
+    return programs.adding(ADD, N * ROWS, counts)
 
 
 def expected(*counts: int) -> np.ndarray:
@@ -106,8 +100,7 @@ def test_a_dropped_program_leaves_the_workers_to_others() -> None:
 @pytest.mark.usefixtures("always_all")
 def test_a_trap_in_one_part_ends_the_run_and_not_the_workers() -> None:
     text = ADD.replace(f"store {{i:{N}}}", f"store {{i:{N}+%late max {N}}}")  # only the last rows trap
-    steps = (Launch("add", (Ref(Space.INPUT), Ref(Space.OUTPUT), 20)),)
-    program = NativeProgram(Image(parse_kernel_text(text), HostProgram(*SPECS, steps)), 2)
+    program = NativeProgram(programs.adding(text, N * ROWS, [20]), 2)
     for _ in range(20):
         with pytest.raises(VccError, match="step 0, kernel add: store: the size of i"):
             program.run([X])
@@ -140,7 +133,7 @@ def test_children_of_children_have_workers_of_their_own() -> None:
 
 END = """
 import sys, threading, time
-sys.path.insert(0, sys.argv[1])
+sys.path[:0] = sys.argv[1].split(":")
 import numpy as np
 import test_native_crew as t
 from vcc.runtime.native.pace import Pace
@@ -160,7 +153,7 @@ print("right" if (program.run([t.X])[0] == t.expected(3)).all() else "wrong", fl
 
 @pytest.mark.parametrize("when", ["asleep", "awake", "in threads"])
 def test_the_interpreter_ends_whatever_the_workers_do(when: str) -> None:
-    command = [sys.executable, "-c", END, str(Path(__file__).parent), when]
+    command = [sys.executable, "-c", END, f"{UNIT}:{UNIT.parent / 'support'}", when]
     for _ in range(2):
         ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
         assert (ended.returncode, ended.stdout) == (0, "right\n"), ended.stderr

@@ -9,18 +9,15 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 
+import adding as programs
 import numpy as np
 import pytest
 
 from vcc.runtime.binary.image import Image
-from vcc.runtime.isa.assembler import parse_kernel_text
-from vcc.runtime.isa.dtypes import BY_NAME
-from vcc.runtime.isa.host import HostProgram, Launch, Ref, Space, TensorSpec
 from vcc.runtime.native.leader import SHORT, led
 from vcc.runtime.native.program import NativeProgram
 
 N, ROWS = 256, 1024
-F32 = BY_NAME["f32"]
 #: Adds 1 to every element %n times: a kernel that takes as long as it is told to.
 ADD = (
     f"kernel add(x: gm f32[{N * ROWS}] in, y: gm f32[{N * ROWS}] out, n: i64 0..1000000000) {{ buf t: ub f32[{N}] @0\n"
@@ -28,16 +25,12 @@ ADD = (
     f"loop %k = 0..%n {{ add {{i:{N}}} t(1), t(1), 1.0 }}\n"
     f"store {{i:{N}}} y[{N}*%r](1), t(1) }} }}"
 )
-SPECS = (TensorSpec("x", F32, (N * ROWS,)),), (TensorSpec("y", F32, (N * ROWS,)),)
 X = np.zeros(N * ROWS, np.float32)
 
 
 def adding(*counts: int) -> Image:
     """A program of a launch for each count; its result is their sum."""
-    places = [Ref(Space.INPUT), *(Ref(Space.ARENA, 0, 4 * N * ROWS * (i % 2)) for i in range(len(counts) - 1))]
-    places.append(Ref(Space.OUTPUT))
-    steps = tuple(Launch("add", (places[i], places[i + 1], n)) for i, n in enumerate(counts))
-    return Image(parse_kernel_text(ADD), HostProgram(*SPECS, steps, arena_bytes=8 * N * ROWS))
+    return programs.adding(ADD, N * ROWS, counts)
 
 
 @contextmanager
