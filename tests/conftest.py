@@ -1,4 +1,6 @@
-"""A cache of machine code for the tests alone; and FileCheck tests: every .mlir, .vasm and .test file is one test.
+"""What all tests share: a cache of machine code of their own, the same random examples every time, FileCheck tests.
+
+Every .mlir, .vasm and .test file below tests/filecheck is one test.
 
 Files that tests only read belong in folders named `inputs`. `lit tests/filecheck` runs the same files (lit.cfg.py).
 """
@@ -13,10 +15,13 @@ from typing import Any
 
 import pytest
 from filecheck_runner import RunError, run_test
+from hypothesis import HealthCheck, settings
 
 TESTS = Path(__file__).resolve().parent
 FILECHECK = TESTS / "filecheck"
 SUFFIXES = {".mlir", ".vasm", ".test"}
+#: What the environment may say of commands' output, which tests compare.
+OUTPUT_VARIABLES = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE")
 SUBSTITUTIONS = {"%{models}": str(TESTS.parent / "compiler" / "demo"), "%{root}": str(TESTS.parent)}
 
 
@@ -44,12 +49,28 @@ class FileCheckItem(pytest.Item):
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give the tests, their workers and the processes they start a cache of machine code that is nobody else's."""
+    """Make what tests see of the computer and of chance the same everywhere."""
+    _examples_without_chance()
     if not hasattr(config, "workerinput"):  # workers inherit the environment of the process that starts them
         folder = tempfile.TemporaryDirectory(prefix="vcc-tests-cache-")
         config.add_cleanup(folder.cleanup)
-        os.environ["VCC_CACHE_DIR"] = folder.name
-        os.environ.pop("VCC_CACHE_DISABLE", None)
+        changes = pytest.MonkeyPatch()  # undone, since pytest may run inside a test, too
+        config.add_cleanup(changes.undo)
+        changes.setenv("VCC_CACHE_DIR", folder.name)
+        for name in ("VCC_CACHE_DISABLE", "VCC_CACHE_SIZE", *OUTPUT_VARIABLES):
+            changes.delenv(name, raising=False)
+
+
+def _examples_without_chance() -> None:
+    """Hypothesis tries the same examples every time, however slow the computer is.
+
+    Where VCC_FUZZ_EXAMPLES asks for more they are others each time.
+    """
+    chance = bool(os.environ.get("VCC_FUZZ_EXAMPLES"))
+    settings.register_profile(
+        "vcc", derandomize=not chance, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("vcc")
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> FileCheckFile | None:

@@ -20,15 +20,13 @@ from vcc.runtime.binary.image import Image
 from vcc.runtime.isa.host import HostCall
 from vcc.runtime.native.program import NativeProgram
 
-EXAMPLES = int(os.environ.get("VCC_FUZZ_EXAMPLES", "0"))
+EXAMPLES = int(os.environ.get("VCC_FUZZ_EXAMPLES") or "0")
 #: Targets whose programs also run as machine code.
 NATIVE = ("host-avx2", "host-avx512")
 EVERY_TARGET = (*TARGETS, "host-avx512")
 
 
 quick = settings(
-    derandomize=not EXAMPLES,
-    deadline=None,
     phases=[Phase.explicit, Phase.generate],  # shrinking takes minutes, and graphs of half the size tell no more
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
