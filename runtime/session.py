@@ -125,8 +125,11 @@ class Program:
         """
         if self._usual is not None and engine is None and threads is None:
             return self._usual.run(feeds, out)
-        if threads is not None and threads not in range(1, MOST_THREADS + 1):
-            raise error("E0202", f"threads is {threads!r}: a number from 1 to {MOST_THREADS} is expected")
+        if threads is not None:
+            if threads not in range(1, MOST_THREADS + 1):
+                raise error("E0202", f"threads is {threads!r}: a number from 1 to {MOST_THREADS} is expected")
+            if engine == "native" and threads in self._native:
+                return self._native[threads].run(feeds, out)
         chosen = engine or self.engine
         if chosen == "native":
             program = self._natively(int(threads or usable_cpus()))

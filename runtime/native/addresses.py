@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_Word = ctypes.c_void_p
+_word = ctypes.c_void_p.from_address
 #: Bytes from the start of an object of numpy's own type to the address of its data: every module that is compiled
 #: against numpy reads it there (`PyArray_DATA`).
 _AT = object.__basicsize__
@@ -22,7 +22,7 @@ def _told(array: NDArray[Any]) -> int:
 def _read(array: NDArray[Any]) -> int:
     if type(array) is not np.ndarray:
         return _told(array)
-    return _Word.from_address(id(array) + _AT).value or 0
+    return _word(id(array) + _AT).value or 0
 
 
 def _agree() -> bool:

@@ -39,6 +39,7 @@ class _Segment:
         ways = dict.fromkeys((1, threads) if facts.divided else (1,))
         self.pace = Pace(*ways)
         self.plans = {way: plan(facts.phases, way) for way in ways}
+        self.divided = len(ways) > 1
         addresses = [code.loaded.address(entry(facts.number, n)) for n in range(len(facts.steps))]
         self.launches = (ctypes.c_int64 * len(addresses))(*addresses)
 
@@ -46,8 +47,8 @@ class _Segment:
 class _Memories:
     """What one run at a time uses: the arena, copies of overlapping inputs, on-chip memories for each thread.
 
-    `inputs` and `outputs` are tables of addresses, which each run fills in; `jobs` has for each segment those for
-    some numbers of threads.
+    `places` are the addresses of the last run's inputs, then outputs; `jobs` has for each segment those for some
+    numbers of threads.
     """
 
     def __init__(self, program: NativeProgram):
@@ -57,16 +58,22 @@ class _Memories:
         shared = address(self._shared)
         self._shared.fill(0)
         self.scratch = [Scratch(facts.scratch_bytes, shared) for _ in range(program.threads)]
-        self.inputs = (ctypes.c_void_p * max(1, len(host.inputs)))()
-        self.outputs = (ctypes.c_void_p * max(1, len(host.outputs)))()
-        tables = [ctypes.addressof(table) for table in (self.inputs, self.outputs, program.constants)]
-        self._places = (ctypes.c_void_p * PLACE_WORDS)(*tables, address(self.arena), address(self._copies))
+        self.places = list[int]()
+        self._table = (ctypes.c_void_p * (len(host.inputs) + len(host.outputs) + 1))()
+        inputs, constants = ctypes.addressof(self._table), ctypes.addressof(program.constants)
+        outputs = inputs + ctypes.sizeof(ctypes.c_void_p) * len(host.inputs)
+        arena, copies = address(self.arena), address(self._copies)
+        self._places = (ctypes.c_void_p * PLACE_WORDS)(inputs, outputs, constants, arena, copies)
         places, work = ctypes.addressof(self._places), program.code.loaded.address("work")
         scratch = [each.address for each in self.scratch]
         self.jobs = [
             {way: Job(made, each.launches, places, shared, scratch, work) for way, made in each.plans.items()}
             for each in program.segments
         ]
+
+    def take(self, places: list[int]) -> None:
+        """The addresses of this run's inputs, then outputs."""
+        self._table[: len(places)] = self.places = places
 
     def stop(self) -> None:
         """Make the run leave soon."""
@@ -106,20 +113,15 @@ class NativeProgram:
     def run(self, feeds: Feeds, out: Sequence[Array] | None = None) -> list[Array]:
         """As `vcc.runtime.host.executor.Executor.run`."""
         inputs, outputs = self._signature.inputs(feeds), self._signature.outputs(out)
-        froms, tos = [*map(address, inputs)], [*map(address, outputs)]
-        if out is not None:
-            for place, array in zip(tos, outputs, strict=True):
-                end = place + array.nbytes
-                for number, start in enumerate(froms):
-                    if start < end and place < start + inputs[number].nbytes:
-                        inputs[number] = inputs[number].copy()
-                        froms[number] = address(inputs[number])
+        places = [*map(address, inputs), *map(address, outputs)]
         try:
             memories = self._spare.pop()
         except IndexError:  # more runs at a time than ever before
             memories = _Memories(self)
-        memories.inputs[: len(froms)] = froms
-        memories.outputs[: len(tos)] = tos
+        if places != memories.places:  # those of the last run were compared then
+            if out is not None:
+                places = _apart(inputs, outputs, places)
+            memories.take(places)
         for step in self._steps:
             if isinstance(step, _Segment):
                 self._segment(step, memories)
@@ -130,9 +132,8 @@ class NativeProgram:
 
     def _segment(self, segment: _Segment, memories: _Memories) -> None:
         pace, jobs = segment.pace, memories.jobs[segment.number]
-        threads = pace.threads()
         began = time.perf_counter()
-        result = OCCUPIED
+        threads, result = pace.threads() if segment.divided else 1, OCCUPIED
         while threads > 1 and result == OCCUPIED:
             result = led(self._together, jobs[threads].address, memories.stop, pace.expected)
             if result == OCCUPIED:
@@ -142,7 +143,10 @@ class NativeProgram:
                     threads = 1
         if threads == 1:
             result = led(self._alone, jobs[1].address, memories.stop, pace.expected)
-        pace.took(threads, time.perf_counter() - began)
+        if segment.divided:
+            pace.took(threads, time.perf_counter() - began)
+        else:
+            pace.expected = time.perf_counter() - began
         if result:
             step = segment.facts.steps[result // TRAPS]
             launch = self.image.host.steps[step]
@@ -152,3 +156,15 @@ class NativeProgram:
             raise error(
                 "E0401", f"step {step}, kernel {launch.kernel}: {message}", node=", ".join(dict.fromkeys(nodes))
             )
+
+
+def _apart(inputs: list[Array], outputs: list[Array], places: list[int]) -> list[int]:
+    """The addresses of inputs, then outputs, after inputs that share memory with an output were copied."""
+    froms, tos = places[: len(inputs)], places[len(inputs) :]
+    for place, array in zip(tos, outputs, strict=True):
+        end = place + array.nbytes
+        for number, start in enumerate(froms):
+            if start < end and place < start + inputs[number].nbytes:
+                inputs[number] = inputs[number].copy()
+                froms[number] = address(inputs[number])
+    return froms + tos
