@@ -126,6 +126,7 @@ def _ub(role: str, dtypes: tuple[str, ...], same: Same = Same.T) -> OperandSpec:
 
 def _moves() -> list[Op]:
     index = OperandSpec("index", (UB,), INDEXES, Same.FREE)
+    near = OperandSpec("index", (UB,), (*INDEXES, "u8"), Same.FREE)
     return [
         Op("load", 0x01, Pipe.IN, (_out((L1, L0A, L0B, UB)), _src((GM,))), sem.copy,
            "Copy from global memory; elements outside a valid interval become `fill` without being read.",
@@ -150,8 +151,8 @@ def _moves() -> list[Op]:
         Op("mov", 0x06, Pipe.MOV, (_out(ON_CHIP), _src(ON_CHIP)), sem.copy,
            "Copy between on-chip memories; permuted and overlapping source strides transpose and unfold.",
            cost=Cost.BYTES),
-        Op("gather", 0x07, Pipe.V, (_out((UB,)), _src((UB,)), index), sem.copy,
-           "Copy within ub, the source moved by `pitch` times an index in 0..limit.",
+        Op("gather", 0x07, Pipe.V, (_out((UB,)), _src((UB,)), near), sem.copy,
+           "Copy within ub, the source moved by `pitch` times an index in 0..limit; bytes index a table of 256.",
            (_FILL, _MODE, _LIMIT, _PITCH), indexed="src"),
     ]  # fmt: skip
 

@@ -130,6 +130,8 @@ class ChainLoops:
             for role, operand in instr.operands.items():
                 if not isinstance(operand, View):
                     inputs[role] = self.f.operand(instr, operand, self.plan.width)
+                elif role == OPS[instr.op].indexed:
+                    inputs[role] = self.f.pointer(operand, {})
                 elif role != "dst":
                     if operand not in values:
                         self.prefetch(operand, index, 0)

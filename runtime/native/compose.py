@@ -139,7 +139,7 @@ class Composer:
         scope, blocks = self.at[at], self.blocks[place]
         order = [i for i, dim in enumerate(copy.domain) if dim.size != ONE]
         pitches = {i: near.strides[i].constant or 0 for i in order}
-        nested = self.blocks[at][: len(blocks)] == blocks and OPS[use.op].indexed != role
+        nested = self.blocks[at][: len(blocks)] == blocks
         slots = view.slot == near.slot or self.slots[near.buffer] == 1
         if scope is None or not nested or not slots or min(pitches.values(), default=1) <= 0:
             return None
@@ -149,6 +149,10 @@ class Composer:
         terms = [(d.size - 1, s.constant, False) for d, s in zip(use.domain, view.strides, strict=True)]
         terms += [(Poly(((m, 1),)), c, True) for m, c in (view.base - near.base).terms]
         strides, base = list[Poly](), far.base
+        if OPS[use.op].indexed == role:  # the index is one more dimension, of which the instruction knows the pitch
+            limit, pitch = use.attrs.get("limit", ZERO), use.attrs.get("pitch", ONE)
+            assert isinstance(limit, Poly) and isinstance(pitch, Poly)
+            terms.append((limit - 1, pitch.constant, False))
         for reach, rest, fixed in terms:  # an index, from 0 to `reach`, or a fixed part of the base; times `rest`
             if rest is None:
                 return None
@@ -163,6 +167,8 @@ class Composer:
                 return None
             strides += [] if fixed else [moved]
             base = base + (moved * reach if fixed else ZERO)
+        if OPS[use.op].indexed == role and strides.pop() != use.attrs.get("pitch", ONE):
+            return None
         safe = all(scope.never_negative(value) for value in (*least.values(), *spare.values()))
         return View(far.buffer, tuple(strides), base, far.slot) if safe else None
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from vcc.runtime.isa.expr import ONE, ZERO, Poly
 from vcc.runtime.isa.kernel import Instr, Role, View
+from vcc.runtime.isa.table import OPS
 from vcc.runtime.native.emit import Val
 from vcc.runtime.native.frame import Frame
 from vcc.runtime.native.iteration import recut
@@ -166,6 +167,8 @@ class Result:
             for role, operand in instr.operands.items():
                 if not isinstance(operand, View):
                     inputs[role] = self.f.operand(instr, operand, width)
+                elif role == OPS[instr.op].indexed:
+                    inputs[role] = self.f.pointer(operand, {})
                 elif role != "dst":
                     if operand not in values:
                         values[operand] = self.f.read(operand, place, lane, width, mask)

@@ -15,6 +15,7 @@ from vcc.runtime.native import mathlib
 from vcc.runtime.native.convert import boolean, convert, truth
 from vcc.runtime.native.emit import Cpu, Emitter, Val
 from vcc.runtime.native.lanes import Lanes
+from vcc.runtime.native.lookup import look_up
 
 __all__ = ["Cpu", "Frame", "adds", "reads_output"]
 Index = Mapping[int, Val]
@@ -169,6 +170,8 @@ class Frame:
             return mathlib.binary(lanes, op, inputs["a"], inputs["b"], mask)
         if op in UNARY:
             return mathlib.unary(lanes, op, inputs["a"])
+        if op == "gather":
+            return look_up(self.e, inputs["src"], inputs["index"], width)
         source = instr.operands["src"]
         lanes = self.lanes(source, width) if isinstance(source, View) else lanes
         value = inputs["src"]

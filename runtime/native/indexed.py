@@ -43,9 +43,10 @@ class Indexed:
         with ExitStack() as loops:
             for i in self.outer:
                 at[i] = loops.enter_context(e.loop(0, self.sizes[i]))
-            size = 8 * self.f.dtypes[self.index.buffer].size
+            dtype = self.f.dtypes[self.index.buffer]
+            size, grow = 8 * dtype.size, "zext" if dtype.kind == "u" else "sext"
             index: Val = e.op(f"load i{size}, ptr {self.f.pointer(self.index, at)}")
-            index = index if size == 64 else e.op(f"sext i{size} {index} to i64")
+            index = index if size == 64 else e.op(f"{grow} i{size} {index} to i64")
             if mode == "clamp":
                 e.trap_if(e.op(f"icmp sle i64 {limit}, 0"), "clamp has no index to clamp to: the limit is 0")
                 index = e.scalar("max", 0, e.scalar("min", index, e.add(limit, -1)))

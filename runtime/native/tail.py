@@ -15,6 +15,7 @@ from vcc.runtime.isa.semantics import BINARY, COMPARE, UNARY
 from vcc.runtime.isa.table import OPS, Cost
 from vcc.runtime.native.frame import Frame
 from vcc.runtime.native.iteration import common, recut, thin
+from vcc.runtime.native.lookup import is_lookup
 from vcc.runtime.native.vector import conflict
 
 #: What may follow: one element of the result for one of each operand.
@@ -62,7 +63,7 @@ def tail_of(frame: Frame, product: Instr, drain: Instr, following: Sequence[Stat
     group, taken, weight = [thin(drain)], list[Instr](), 0
     sources = {frame.place(view).buffer for role, view in product.views() if role != "dst"}
     for instr in following:
-        if not isinstance(instr, Instr) or not _follows(instr):
+        if not isinstance(instr, Instr) or not _follows(frame, instr):
             break
         weight += POLYNOMIAL if OPS[instr.op].cost is Cost.TRANSCENDENTAL else 1
         fine = thin(instr)
@@ -82,9 +83,9 @@ def _result(instr: Instr) -> View:
     return view
 
 
-def _follows(instr: Instr) -> bool:
+def _follows(frame: Frame, instr: Instr) -> bool:
     plain = all(d.valid is None and d.role is Role.PARALLEL for d in instr.domain)
-    return instr.op in FOLLOWING and instr.when is None and plain
+    return (instr.op in FOLLOWING or is_lookup(instr, frame.dtypes)) and instr.when is None and plain
 
 
 def _dead(frame: Frame, group: Sequence[Instr]) -> frozenset[str]:

@@ -29,6 +29,7 @@ from vcc.runtime.native.epilogue import fuse, view
 from vcc.runtime.native.frame import Frame, adds
 from vcc.runtime.native.indexed import Indexed
 from vcc.runtime.native.length import may_be_long
+from vcc.runtime.native.lookup import is_lookup
 from vcc.runtime.native.matrix import Product
 from vcc.runtime.native.meeting import meeting
 from vcc.runtime.native.reduction import accumulation, unrolled
@@ -111,7 +112,7 @@ class Translator:
             self.product(instr, None, following)
             return
         special = {"scan.add": RunningSum, "order": ordering}.get(instr.op)
-        if OPS[instr.op].indexed or special:
+        if special or (OPS[instr.op].indexed and not is_lookup(instr, self.f.dtypes)):
             self.guarded([instr], (special or Indexed)(self.f, instr).emit)
             return
         if not chain.take(instr):

@@ -16,6 +16,7 @@ from vcc.runtime.native.folds import FoldLoops
 from vcc.runtime.native.frame import Frame
 from vcc.runtime.native.iteration import Pieces, common, merged, never_meet, recut, thin, widened
 from vcc.runtime.native.lane_plan import LanePlan, LanePlanner
+from vcc.runtime.native.lookup import is_lookup
 from vcc.runtime.native.padded import PaddedLoad
 from vcc.runtime.native.turned import TurnedLoops
 
@@ -61,7 +62,8 @@ class Chain:
 
         `total` says that no size of a reduction in the chain may be 0, so that what follows it may run with it.
         """
-        if instr.op not in VECTOR or (self.taken and any(i.when is not None for i in (*self.taken, instr))):
+        known = instr.op in VECTOR or is_lookup(instr, self.f.dtypes)
+        if not known or (self.taken and any(i.when is not None for i in (*self.taken, instr))):
             return False
         thinned = thin(instr)
         if not self.taken:
