@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import numpy as np
 import pytest
+from effort import at_most
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -73,9 +73,8 @@ def test_equal_inputs_give_equal_plans():
 
 
 def test_thousands_of_buffers_take_seconds():
-    start = time.process_time()
-    plan_arena(*random_buffers(3000, 0))
-    assert time.process_time() - start < 10  # about 2 s when the machine is idle
+    with at_most(10):  # about 1 s
+        plan_arena(*random_buffers(3000, 0))
 
 
 def test_a_group_shares_its_place_for_all_its_steps():

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
+from effort import at_most
 from hypothesis import HealthCheck, given, settings
 from random_kernels import kernels
 
@@ -66,9 +65,8 @@ def test_several_kernels_keep_their_own_names():
 
 def test_hundreds_of_lines_parse_quickly():
     parse_kernel_text(CONV)
-    start = time.perf_counter()
-    parse_kernel_text(CONV * 40)
-    assert time.perf_counter() - start < 2
+    with at_most(2):
+        parse_kernel_text(CONV * 40)
 
 
 def test_a_let_may_use_the_register_it_redefines():

@@ -15,7 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 #: What dialects and passes may know of runtime: the parts that need numpy alone.
 SHARED_RUNTIME = {"isa", "machine", "plan", "diagnostics"}
 
-MAX_HELP_SECONDS = 0.150
+#: The bound on `vcc --help`: seconds, or on a computer on which that is nothing, starts of Python that do nothing.
+MAX_HELP_SECONDS, MAX_HELP_STARTS = 0.150, 12
 
 
 def offence(package: str, found: Import) -> str | None:
@@ -91,19 +92,23 @@ def test_imports_inside_functions_are_not_at_load():
     }
 
 
-def help_seconds() -> float:
-    """User and system time of one `vcc --help`, in seconds."""
-    code = "import sys; from vcc.tools.vcc import main; sys.exit(main(['--help']))"
+HELP = "import sys; from vcc.tools.vcc import main; sys.exit(main(['--help']))"
+
+
+def seconds_of(code: str, said: bytes) -> float:
+    """User and system time of one process of Python that runs some code, in seconds."""
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     assert process.stdout is not None
     text = process.stdout.read()
     process.stdout.close()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0 and b"usage" in text.lower()
+    assert process.returncode == 0 and said in text.lower()
     return usage.ru_utime + usage.ru_stime
 
 
 def test_help_starts_quickly():
     """The best of five counts: what else the machine does is not the command's fault."""
-    assert min(help_seconds() for _ in range(5)) <= MAX_HELP_SECONDS
+    starts = [(seconds_of(HELP, b"usage"), seconds_of("", b"")) for _ in range(5)]
+    helping, starting = map(min, zip(*starts, strict=True))
+    assert helping <= max(MAX_HELP_SECONDS, MAX_HELP_STARTS * starting)

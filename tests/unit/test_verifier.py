@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 import pytest
+from effort import at_most
 from isa_strategies import EXAMPLE
 
 from vcc.compiler.targets import load_target
@@ -306,7 +306,6 @@ def test_long_chains_of_scalars_take_bounded_time():
     lets = tuple(Let(f"r{i}", "add", (Poly.of(f"r{i - 1}") if i else ONE, ONE)) for i in range(400))
     squares = tuple(Let(f"s{i}", "mul", (Poly.of(f"s{i - 1}") if i else Poly.of(3),) * 2) for i in range(400))
     load = Instr("load", (), {"dst": View("yt", ()), "src": View("x", (), Poly.of("r399") + Poly.of("s399"))})
-    started = time.process_time()
-    found = declared(params=EXAMPLE.params, buffers=EXAMPLE.buffers, body=(*lets, *squares, load))
+    with at_most(5):
+        found = declared(params=EXAMPLE.params, buffers=EXAMPLE.buffers, body=(*lets, *squares, load))
     assert not found, "C1 is not known yet"
-    assert time.process_time() - started < 5

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import time
 from io import StringIO
 
 import numpy as np
 import onnx
 import pytest
+from effort import at_most
 from onnx import helper
 from xdsl.context import Context
 from xdsl.dialects.builtin import Builtin, ModuleOp
@@ -49,10 +49,9 @@ def node(ctx: Context, body: str) -> NodeOp:
 
 
 def test_every_schema_becomes_a_class_in_little_time(ctx: Context):
-    start = time.process_time()
-    dialects = [ctx.get_dialect(name) for name in ("onnx", "onnx_ml", "onnx_training", "onnx_preview")]
-    assert sum(1 for dialect in dialects for _ in dialect.operations) > 600
-    assert time.process_time() - start < 0.7
+    with at_most(0.7):
+        dialects = [ctx.get_dialect(name) for name in ("onnx", "onnx_ml", "onnx_training", "onnx_preview")]
+        assert sum(1 for dialect in dialects for _ in dialect.operations) > 600
 
 
 def test_a_class_is_made_once_and_knows_its_version():

@@ -155,14 +155,15 @@ def test_too_little_memory(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 
 
 def test_a_reader_that_leaves_early():
-    process = subprocess.Popen(
-        [sys.executable, "-m", "vcc.tools.vcc", "explain"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    assert process.stdout is not None and process.stderr is not None
-    process.stdout.close()
-    assert process.stderr.read() == b""
-    process.stderr.close()
-    assert process.wait() == 141
+    reader, writer = os.pipe()
+    os.close(reader)  # before the command begins, which else might be done by then
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "vcc.tools.vcc", "explain"], stdout=writer, stderr=subprocess.PIPE, check=False
+        )
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
 
 
 class Terminal:
