@@ -3,16 +3,14 @@
 Python handles signals in the main thread alone, and only between its own instructions. A short call is made there
 directly. A long one, or one of unknown length, is made by another thread while the main thread waits, which a signal's
 handler may end by an exception, as Ctrl-C does. Then the call is asked to stop, and waited for, so that nothing writes
-to the caller's arrays afterwards.
+to the caller's arrays afterwards. The thread ends with the call: starting one takes a thousandth of what such a call
+does, and one that is kept is another that must be told when the interpreter ends, whatever was interrupted.
 """
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 
 #: Seconds. A signal may wait so long for a call that the main thread makes itself.
 SHORT = 0.05
@@ -27,8 +25,14 @@ def led(call: Callable[[int], int], job: int, stop: Callable[[], None], seconds:
     if seconds < SHORT or threading.current_thread() is not threading.main_thread():
         return call(job)
     made = _Call(call, job, stop)
+    thread = threading.Thread(target=made.run)
     try:
-        _leader().submit(made.run)
+        try:
+            thread.start()
+        except RuntimeError:
+            if thread.ident is not None:
+                raise
+            made.run()  # the system gives no more threads
         made.over.wait()
     except BaseException:
         made.end()
@@ -43,15 +47,16 @@ class _Call:
 
     def __init__(self, call: Callable[[int], int], job: int, stop: Callable[[], None]):
         self._call, self._job, self._stop = call, job, stop
-        self._token = threading.Lock()  # who takes it first decides whether the call is made
+        self._decided: dict[str, bool] = {}  # whether the call is made; the first entry stays
         self.over, self.result = threading.Event(), 0
         self.failure: BaseException | None = None
 
     def run(self) -> None:
         """Make the call, unless it is not wanted any more."""
+        if not self._decided.setdefault("made", True):
+            return
         try:
-            if self._token.acquire(blocking=False):
-                self.result = self._call(self._job)
+            self.result = self._call(self._job)
         except BaseException as failure:
             self.failure = failure
         finally:
@@ -63,18 +68,8 @@ class _Call:
         while wanted:
             try:
                 self._stop()
-                if not self._token.acquire(blocking=False):
+                if self._decided.setdefault("made", False):
                     self.over.wait()
                 wanted = False
             except KeyboardInterrupt:
                 continue
-
-
-@cache
-def _leader() -> ThreadPoolExecutor:
-    """The thread that makes the main thread's calls. A forked child starts its own."""
-    return ThreadPoolExecutor(1)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_leader.cache_clear)
