@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,9 +19,20 @@ from xdsl.ir import Attribute, Block, Region, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
 
-from vcc.dialects.onnx import UNKNOWN, SchemaOp, describe, is_static, to_node_proto, type_from_proto, type_to_proto
+from vcc.dialects.onnx import (
+    UNKNOWN,
+    CustomOp,
+    NodeOp,
+    SchemaOp,
+    describe,
+    is_static,
+    to_node_proto,
+    type_from_proto,
+    type_to_proto,
+)
 from vcc.dialects.origin import node_names, value_names
 from vcc.dialects.weights import constant_array
+from vcc.passes.graph.custom_types import custom_types
 from vcc.passes.graph.evaluate import evaluate, is_evaluable, static_shape
 from vcc.passes.graph.merge_types import TypeConflictError, join, merge
 from vcc.passes.graph.partial_values import Partial, partial_of_array, partial_result, target_shape
@@ -31,6 +43,10 @@ from vcc.runtime.diagnostics import Diagnostic, VccError
 _MAX_ELEMENTS = 1024
 #: Operators whose inference in onnx goes wrong where it knows the operands' values (STFT forgets `onesided`).
 _MISLED_BY_VALUES = frozenset({"STFT"})
+#: Functions of ONNX without inference of their own, whose result is like their first operand.
+_LIKE_FIRST = frozenset({"GroupNormalization", "MeanVarianceNormalization"})
+#: Operators that have inference only from this opset on, and mean the same before.
+_INFERRED_SINCE = {"GreaterOrEqual": 16, "LessOrEqual": 16}
 
 
 @dataclass(frozen=True)
@@ -80,26 +96,33 @@ class _Inference:
     def sweep(self, block: Block) -> None:
         """Infer all ops of a block in order."""
         for op in block.ops:
-            if isinstance(op, SchemaOp):
-                try:
+            if not isinstance(op, NodeOp):
+                continue
+            try:
+                if isinstance(op, SchemaOp):
                     self._infer(op)
-                except TypeConflictError as conflict:
-                    self._report(op, str(conflict))
+                elif isinstance(op, CustomOp):
+                    self._refine_all(op, custom_types(op))
+            except TypeConflictError as conflict:
+                self._report(op, str(conflict))
 
-    def _report(self, op: SchemaOp, message: str) -> None:
+    def _report(self, op: NodeOp, message: str) -> None:
         types = ", ".join("none" if each is None else describe(each.type) for each in op.inputs)
         shown = f"{op.op_type}, opset {op.opset}"
         self.diagnostics.append(Diagnostic("E0106", message, ", ".join(node_names(op)), shown, types))
 
     def _infer(self, op: SchemaOp) -> None:
         types = self._infer_with_graphs(op) if op.graphs else self._infer_plain(op)
-        for result, inferred in zip(op.results, types, strict=False):
-            self._refine(result, inferred)
+        self._refine_all(op, types)
         if (shaped := target_shape(op, self._partial)) is not None:
             self._refine(op.results[0], shaped)
         self._compute(op)
         if op.results and op.results[0] not in self.computed and (found := partial_result(op, self._partial)):
             self.partial[op.results[0]] = found
+
+    def _refine_all(self, op: NodeOp, types: Sequence[Attribute]) -> None:
+        for result, inferred in zip(op.results, types, strict=False):
+            self._refine(result, inferred)
 
     def _refine(self, value: SSAValue, inferred: Attribute) -> None:
         try:
@@ -152,14 +175,18 @@ class _Inference:
         """The types onnx infers; unknown ones where it does not."""
         if any(value.type == UNKNOWN for value in op.operands):
             return []
+        if op.domain == "" and op.op_type in _LIKE_FIRST:
+            return [op.operands[0].type]
         names: dict[SSAValue, str] = {}
         node = to_node_proto(op, self.ctx, names)
         types = {names[value]: self._proto(value.type) for value in op.operands}
         known = () if op.op_type in _MISLED_BY_VALUES else op.operands
         data = {names[value]: tensor for value in known if (tensor := self._tensor(value)) is not None}
-        opset = onnx.helper.make_opsetid(op.domain, op.opset)
+        version = max(op.opset, _INFERRED_SINCE.get(op.op_type, 0)) if op.domain == "" else op.opset
+        schema = op.schema if version == op.opset else onnx.defs.get_schema(op.op_type, version, op.domain)
+        opset = onnx.helper.make_opsetid(op.domain, version)
         try:
-            found = infer_node_outputs(op.schema, node, types, data, opset_imports=[opset])
+            found = infer_node_outputs(schema, node, types, data, opset_imports=[opset])
         except (InferenceError, ValidationError) as failure:
             raise TypeConflictError(_reason(failure)) from None
         except (RuntimeError, KeyError, ValueError, onnx.defs.SchemaError):

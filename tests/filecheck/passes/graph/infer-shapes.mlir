@@ -90,3 +90,11 @@ func.func @open_batch(%x: tensor<?x3x4xf32>) -> (!onnx.unknown, !onnx.unknown, !
   %filled = "onnx.ConstantOfShape.v9"(%wide) <{value = dense<0> : tensor<1xi64>}> : (!onnx.unknown) -> !onnx.unknown
   func.return %same, %y, %filled : !onnx.unknown, !onnx.unknown, !onnx.unknown
 }
+
+// Operators for which onnx has no inference, in this version or at all.
+// CHECK: @uninferred({{.*}}) -> (tensor<2x4xi1>, tensor<2x4x3xf32>)
+func.func @uninferred(%a: tensor<2x1xf32>, %b: tensor<4xf32>, %x: tensor<2x4x3xf32>) -> (!onnx.unknown, !onnx.unknown) {
+  %0 = "onnx.GreaterOrEqual.v12"(%a, %b) : (tensor<2x1xf32>, tensor<4xf32>) -> !onnx.unknown
+  %1 = "onnx.MeanVarianceNormalization.v13"(%x) <{axes = array<i64: 0, 2>}> : (tensor<2x4x3xf32>) -> !onnx.unknown
+  func.return %0, %1 : !onnx.unknown, !onnx.unknown
+}
