@@ -61,7 +61,7 @@ def _runtime() -> Iterator[str]:
     yield ""
     yield "Models that ONNX Runtime or its tools have optimised or quantised have operators of its own domain,"
     yield "com.microsoft. These become functions of standard operators when they are imported; forms that have none"
-    yield "are refused with the reason:"
+    yield "are refused with the reason. (DynamicQuantizeLSTM, which no function stands for, is among those above.)"
     yield ""
     yield ", ".join(dict.fromkeys(name for _, name in known_operators())) + "."
     yield ""

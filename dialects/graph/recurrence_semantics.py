@@ -38,7 +38,8 @@ def _step(cell: Cell, x: Array, r: Array, h: Any, c: Any, own: dict[str, Array |
     sigmoid, tanh = semantics.UNARY["sigmoid"], semantics.UNARY["tanh"]
     n = h.shape[1]
     if cell is Cell.LSTM:
-        gates, peepholes = x + h @ r, own["peepholes"]
+        product = h @ r if own["scale"] is None else _quantised_product(h, r, own)
+        gates, peepholes = x + product, own["peepholes"]
         p = np.zeros((3, n), x.dtype) if peepholes is None else peepholes
         new = sigmoid(gates[:, 2 * n : 3 * n] + p[2] * c) * c
         new = new + sigmoid(gates[:, :n] + p[0] * c) * tanh(gates[:, 3 * n :])
@@ -54,3 +55,17 @@ def _step(cell: Cell, x: Array, r: Array, h: Any, c: Any, own: dict[str, Array |
         product = h @ r[:, 2 * n :]
         new = tanh(x[:, 2 * n :] + reset * (product if own["bias"] is None else product + own["bias"]))
     return new + z * (h - new), c
+
+
+def _quantised_product(h: Array, r: Array, own: dict[str, Array | None]) -> Array:
+    """The state, quantised by its range, times bytes."""
+    scale, sums, zero = own["scale"], own["sums"], own["zero"]
+    assert scale is not None and sums is not None
+    low, high = np.minimum(h.min(), 0), np.maximum(h.max(), 0)
+    step = (high - low) / h.dtype.type(255) if high > low else h.dtype.type(1)
+    point = np.round(-low / step)
+    steps = np.clip(np.round(h / step) + point, 0, 255).astype(np.int32)
+    total = steps @ r.astype(np.int32) - point.astype(np.int32) * sums
+    if zero is not None:
+        total = total - zero * steps.sum(1, keepdims=True, dtype=np.int32)
+    return total.astype(h.dtype) * (scale * step)

@@ -12,6 +12,8 @@ where all of a direction's fit, and are read anew in every step otherwise.
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -20,10 +22,12 @@ from xdsl.ir import SSAValue
 
 from vcc.dialects import graph
 from vcc.dialects.graph import Cell
+from vcc.dialects.graph.recurrence import QUANTISED
 from vcc.passes.tile.access import Access, IterAxis
 from vcc.passes.tile.builder import Tile, dim
 from vcc.passes.tile.chain import TileAxis, dtype_of, gm_view, tap_of, tensor_type
 from vcc.passes.tile.lowering import KernelLowering, Pack
+from vcc.passes.tile.recurrence_bytes import QUAD, SUMS, ByteProducts, whole_quads
 from vcc.passes.tile.recurrence_cell import CellCode
 from vcc.passes.tile.recurrence_sizes import choose_sizes, panel_width
 from vcc.runtime.diagnostics import error
@@ -37,9 +41,15 @@ class RecurrenceTiling:
     def __init__(self, lower: KernelLowering, anchor: graph.RecurrenceOp):
         self.lower, self.builder, self.anchor = lower, lower.builder, anchor
         self.cell, self.dtype = anchor.cell.data, dtype_of(anchor.x)
-        lower.check_product(self.dtype)
+        #: Weights are f32 or f64, as the state is, or bytes.
+        self.factor = dtype_of(anchor.r)
+        self.quad = QUAD if anchor.quantised else 1
+        lower.check_product(self.factor)
         self.steps, self.batch, _ = tensor_type(anchor.x).get_shape()
         self.directions, self.hidden, _ = tensor_type(anchor.r).get_shape()
+        #: The rows of weights, with those of zeros.
+        self.depth = whole_quads(self.hidden) if anchor.quantised else self.hidden
+        self.bytes: ByteProducts | None = None
         self.sources = lower.source(anchor)
         self.width = panel_width(self.cell.gates, self.hidden)
         self.resident: Tile | None = None
@@ -66,7 +76,10 @@ class RecurrenceTiling:
                 self.resident = self._load_panels(ZERO, self.panels)
             with self.builder.loop("t", self.steps) as t:
                 row = self._row(t, self.d)
-                self._step(row, self._to_matrix(h), h, c)
+                if self.bytes is not None:
+                    self.bytes.begin_range()
+                    self.bytes.extend_range(h, self.b.dim())
+                self._step(row, self._to_matrix(h) if self.bytes is None else self.bytes.quantise(h), h, c)
                 self._store_state(h, row)
             if c is not None:
                 self._store(c, Poly.of(self.steps))
@@ -79,8 +92,7 @@ class RecurrenceTiling:
             first = self.builder.equals(t, 0)
             with self.builder.forall(counts) as variables:
                 self._begin_tile(d, variables["b"], variables["p"])
-                every = TileAxis(IterAxis("n", 3, 1, self.hidden), ZERO, Poly.of(self.hidden), self.hidden)
-                state = self._state("ha", Memory.L0A, self.anchor.h, every, before, first)
+                state = self._whole_state(before, first)
                 h, c = self._alloc("h"), None
                 if self.cell is Cell.LSTM:
                     c = self._state("c", Memory.UB, self.anchor.c, self.n, Poly.of(self.steps), first)
@@ -90,6 +102,31 @@ class RecurrenceTiling:
                 self._store_state(h, row)
                 if c is not None:
                     self._store(c, Poly.of(self.steps))
+
+    def _whole_state(self, before: Poly, first: Poly) -> Tile:
+        """The state of the tile's sequences before a step, all units of it, as the product reads it."""
+        every = TileAxis(IterAxis("n", 3, 1, self.hidden), ZERO, Poly.of(self.hidden), self.hidden)
+        if self.bytes is None:
+            return self._state("ha", Memory.L0A, self.anchor.h, every, before, first)
+        self.bytes.begin_range()
+        count = -(-self.batch // self.sizes.b)
+        if count > 1:  # the range is that of all sequences
+            with self.builder.loop("all", count) as part, self._sequences(part):
+                state = self._state("hs", Memory.UB, self.anchor.h, every, before, first)
+                self.bytes.extend_range(state, self.b.dim())
+        state = self._state("hs", Memory.UB, self.anchor.h, every, before, first)
+        if count == 1:
+            self.bytes.extend_range(state, self.b.dim())
+        return self.bytes.quantise(state)
+
+    @contextmanager
+    def _sequences(self, tile: Poly) -> Generator[None]:
+        """The sequences of a tile as those of the tile being built."""
+        own, size = self.b, self.sizes.b
+        left = self.builder.minimum(size, self.batch - tile * size) if self.batch % size else Poly.of(size)
+        self.b = TileAxis(own.axis, tile * size, left, size)
+        yield
+        self.b = own
 
     def _begin_tile(self, d: Poly, b: Poly, tile: Poly) -> None:
         """The tile of a direction at the `b`-th sequences and the `tile`-th units, with the constants that it needs."""
@@ -102,6 +139,11 @@ class RecurrenceTiling:
         self.n = TileAxis(IterAxis("n", 3, 1, self.hidden), start, size, units)
         self.first_panel = tile * self.panels
         self.d, self.dims = d, [self.b.dim(), self.n.dim()]
+        if self.anchor.quantised:
+            self.bytes = ByteProducts(self.builder, self.sources, self.dtype, self.b.dim(), self.n.dim(), self.hidden)
+            constants = {name: self.anchor.others[name] for name in QUANTISED}
+            params = {name: self._param(value) for name, value in constants.items() if isinstance(value, SSAValue)}
+            self.bytes.constants(params, d, start, self.cell.gates)
         bias, peepholes = (self._constant(name) for name in ("bias", "peepholes"))
         self.code = CellCode(
             self.builder, self.dims, self.dtype, self.sources,
@@ -125,10 +167,13 @@ class RecurrenceTiling:
         """One step of the tile: the new state in `h` (and `c`)."""
         inputs = [self._load_inputs(row, gate).view() for gate in range(self.cell.gates)]
         padded = self.panels * self.width
-        tile = self.builder.alloc("gates", Memory.UB, [self.b.max, self.cell.gates, padded], self.dtype)
+        sums = self.dtype if self.bytes is None else SUMS
+        tile = self.builder.alloc("gates", Memory.UB, [self.b.max, self.cell.gates, padded], sums)
+        self._multiply(state, tile, 0, self.cell.gates - (self.cell is Cell.GRU))
+        if self.bytes is not None:
+            tile = self.bytes.scaled(tile)
         gates = [tile.view([self.cell.gates * padded, 1], gate * padded) for gate in range(self.cell.gates)]
         code, own = self.code, h.view()
-        self._multiply(state, tile, 0, self.cell.gates - (self.cell is Cell.GRU))
         if self.cell is Cell.LSTM:
             assert c is not None
             code.lstm(gates, inputs, own, c.view())
@@ -153,19 +198,27 @@ class RecurrenceTiling:
         left = -(-self.hidden // width) - self.first_panel
         whole = self.hidden % self.sizes.w == 0
         with builder.loop("s", self.panels if whole else builder.minimum(self.panels, left), "parallel") as s:
-            acc = builder.alloc("acc", Memory.L0C, [self.b.max, gates, width], self.dtype)
-            with builder.loop("k", -(-self.hidden // rows), "reduce") as step:
-                start = step * rows
-                size = builder.minimum(rows, self.hidden - start) if self.hidden % rows else Poly.of(rows)
-                if self.resident is not None:
-                    base = (s * self.cell.gates + first) * (self.hidden * width)
-                    weights = self.resident.view([0, 1, pitch], base)
+            acc = builder.alloc("acc", Memory.L0C, [self.b.max, gates, width], result.dtype)
+            with builder.loop("k", -(-self.depth // rows), "reduce") as step:
+                start, quad = step * rows, self.quad
+                size = builder.minimum(rows, self.depth - start) if self.depth % rows else Poly.of(rows)
+                base = ZERO
+                weights = self.resident
+                if weights is not None:
+                    base = (s * self.cell.gates + first) * (self.depth * width)
                 else:
-                    weights = self._load_panels(s, 1, start, size, first, gates).view([0, 1, pitch])
+                    weights = self._load_panels(s, 1, start, size, first, gates)
                 operands = {
-                    "dst": acc.view([gates * width, 1, 0]), "a": state.view([self.hidden, 0, 1], start), "b": weights
+                    "dst": acc.view([gates * width, 1, 0]), "a": state.view([self.depth, 0, 1], start),
+                    "b": weights.view([0, 1, pitch], base),
                 }  # fmt: skip
                 dims = [self.b.dim(Role.M), dim("n", gates * width, role=Role.N), dim("k", size, rows, Role.K)]
+                if quad > 1:
+                    dims[2:] = [dim("k", rows // quad, role=Role.K), dim("q", quad, role=Role.K)]
+                    operands = {
+                        "dst": acc.view([gates * width, 1, 0, 0]), "a": state.view([self.depth, 0, quad, 1], start),
+                        "b": weights.view([0, quad, quad * pitch, 1], base),
+                    }  # fmt: skip
                 builder.emit("mmad", dims, operands, sources=self.sources, zero=builder.equals(step, 0))
             part = result.view([self.cell.gates * padded, padded, 1], s * width + first * padded)
             builder.emit("drain", [self.b.dim(), g, n], {"dst": part, "src": acc.view()}, sources=self.sources)
@@ -175,17 +228,17 @@ class RecurrenceTiling:
     ) -> Tile:
         """Panels of the tile from panel `first` on: `size` rows from row `part` on, of some gates; by default all."""
         rows, width = self.sizes.k, (gates or self.cell.gates) * self.width
-        tile = self.builder.alloc("rt", Memory.L0B, [panels, rows, width], self.dtype)
-        all_rows = self.hidden * self.cell.gates * self.width
+        tile = self.builder.alloc("rt", Memory.L0B, [panels, rows, width], self.factor)
+        all_rows = self.depth * self.cell.gates * self.width
         first = self.d * -(-self.hidden // self.width) + self.first_panel + first
-        base = first * all_rows + gate * (self.hidden * self.width) + part * width
-        source = View(self.lower.params[self._weights()], (Poly.of(all_rows), Poly.of(width), ONE), base)
+        base = first * all_rows + gate * (self.depth * self.width) + part * width
+        source = View(self._param(self.anchor.r), (Poly.of(all_rows), Poly.of(width), ONE), base)
         dims = [dim("p", panels), dim("k", rows if size is None else size, rows), dim("n", width)]
         self.builder.emit("load", dims, {"dst": tile.view(), "src": source}, sources=self.sources)
         return tile
 
-    def _weights(self) -> SSAValue:
-        return self.lower.access(self.anchor.r)[0]
+    def _param(self, value: SSAValue) -> str:
+        return self.lower.params[self.lower.access(value)[0]]
 
     def _alloc(self, hint: str, memory: Memory = Memory.UB, units: int = 0) -> Tile:
         return self.builder.alloc(hint, memory, [self.b.max, units or self.n.max], self.dtype)
@@ -294,19 +347,20 @@ class RecurrenceTiling:
 
         In a panel the gates of one product lie side by side, and those of the next product after all of their rows.
         """
-        width, gates, hidden = self.width, self.cell.gates, self.hidden
+        width, gates, hidden, depth, quad = self.width, self.cell.gates, self.hidden, self.depth, self.quad
         panels = -(-hidden // width)
         shape = (self.directions, hidden, gates, hidden)
 
         def apply(array: NDArray[Any]) -> NDArray[Any]:
-            padding = ((0, 0), (0, 0), (0, 0), (0, panels * width - hidden))
-            split = np.pad(array.reshape(shape), padding).reshape(self.directions, hidden, gates, panels, width)
+            padding = ((0, 0), (0, depth - hidden), (0, 0), (0, panels * width - hidden))
+            split = np.pad(array.reshape(shape), padding).reshape(self.directions, depth, gates, panels, width)
             products = np.split(split.transpose(0, 3, 1, 2, 4), [2] if self.cell is Cell.GRU else [], axis=3)
-            flat = [product.reshape(self.directions, panels, -1) for product in products]
+            rows = [product.reshape(self.directions, panels, depth // quad, quad, -1) for product in products]
+            flat = [np.swapaxes(each, 3, 4).reshape(self.directions, panels, -1) for each in rows]
             return np.ascontiguousarray(np.concatenate(flat, axis=2)).reshape(-1)
 
         note = f"panels of {width} columns of {gates} gates"
-        return Pack(self.directions * gates * panels * hidden * width, apply, note)
+        return Pack(self.directions * gates * panels * depth * width, apply, note)
 
 
 def tile_recurrence(lower: KernelLowering) -> None:

@@ -24,6 +24,7 @@ from vcc.passes.graph.lower import (
     quantization,
     ranking,
     recurrent,
+    recurrent_bytes,
     reduction,
     resize,
     softmax,
@@ -58,6 +59,7 @@ FAMILIES = (
     ranking,
     positions,
     recurrent,
+    recurrent_bytes,
     quantization,
     integer_products,
 )

@@ -19,6 +19,7 @@ from vcc.dialects.onnx import (
 from vcc.dialects.origin import node_names
 from vcc.dialects.weights import numpy_dtype_of
 from vcc.passes.graph.lower.host import host_runs
+from vcc.passes.graph.lower.registry import find_lowering
 from vcc.runtime.diagnostics import Diagnostic, VccError
 
 _CUT = "vcc plans memory before it sees data: end the model before this node, and do the rest outside"
@@ -53,7 +54,8 @@ def results_known(op: NodeOp) -> bool:
 def unsupported(op: NodeOp) -> Diagnostic | None:
     """Why a node has no place in a compiled program; None if it can be lowered or called on the host."""
     operator = f"{op.domain}.{op.op_type}" if op.domain else op.op_type
-    if isinstance(op, CustomOp) or find_schema(op.domain, op.op_type, op.opset) is None:
+    known = find_lowering if isinstance(op, CustomOp) else find_schema
+    if known(op.domain, op.op_type, op.opset) is None:
         help = "vcc knows the operators that the onnx package has schemas for; export the model without others"
         return diagnostic("E0120", f"operator {operator} is unknown", op, help)
     if op.graphs:

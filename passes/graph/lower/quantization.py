@@ -61,8 +61,12 @@ def saturated(node: Node, x: SSAValue, element: Attribute) -> SSAValue:
 @lowers("DynamicQuantizeLinear", needs=[float_tensors])
 def lower_dynamic_quantize(node: Node) -> list[SSAValue]:
     """The scale and zero point that map the range of the tensor and zero to 0..255; of all zeros the scale is one."""
-    x, rank = node.x, len(node.shape(0))
-    target = node.result_type(2).element_type
+    return list(quantised(node, node.x, node.result_type(2).element_type))
+
+
+def quantised(node: Node, x: SSAValue, target: Attribute) -> tuple[SSAValue, SSAValue, SSAValue]:
+    """A tensor as bytes, the scale and the zero point of its range."""
+    rank = len(shape_of(x))
     low = node.binary("min", node.reduce("min", x, range(rank), keepdims=False), node.scalar(0))
     high = node.binary("max", node.reduce("max", x, range(rank), keepdims=False), node.scalar(0))
     width = node.binary("div", node.binary("sub", high, low), node.scalar(255))
@@ -70,7 +74,7 @@ def lower_dynamic_quantize(node: Node) -> list[SSAValue]:
     zero = node.unary("round", node.binary("div", node.unary("neg", low), scale))
     zero = node.binary("min", node.binary("max", zero, node.scalar(0)), node.scalar(255))
     steps = node.binary("add", node.unary("round", node.binary("div", x, scale)), zero)
-    return [saturated(node, steps, target), scale, node.cast(zero, target)]
+    return saturated(node, steps, target), scale, node.cast(zero, target)
 
 
 @lowers("DequantizeLinear", needs=[one_scale_per_axis, f32_scale, small_integers])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from xdsl.ir import SSAValue
@@ -16,6 +16,7 @@ from vcc.passes.graph.lower.registry import lowers
 #: The activations of each operator's gates for which there is a cell.
 CELLS: dict[str, dict[tuple[str, ...], Cell]] = {
     "LSTM": {("sigmoid", "tanh", "tanh"): Cell.LSTM},
+    "DynamicQuantizeLSTM": {("sigmoid", "tanh", "tanh"): Cell.LSTM},
     "GRU": {("sigmoid", "tanh"): Cell.GRU},
     "RNN": {("tanh",): Cell.RNN_TANH, ("relu",): Cell.RNN_RELU},
 }
@@ -24,7 +25,7 @@ CELLS: dict[str, dict[tuple[str, ...], Cell]] = {
 def _activations(node: Node) -> list[tuple[str, ...]]:
     """The activations of each direction."""
     default = next(iter(CELLS[node.op_type]))
-    names = [_text(name) for name in node.op.attribute("activations") or default * _directions(node)]
+    names = [_text(name) for name in node.op.attribute("activations") or default * directions_of(node)]
     return [tuple(names[i : i + len(default)]) for i in range(0, len(names), len(default))]
 
 
@@ -32,7 +33,7 @@ def _text(name: object) -> str:
     return (name.decode() if isinstance(name, bytes) else str(name)).lower()
 
 
-def _directions(node: Node) -> int:
+def directions_of(node: Node) -> int:
     return 2 if node.string("direction", "forward") == "bidirectional" else 1
 
 
@@ -77,29 +78,39 @@ NEEDS = [
 
 @lowers("LSTM", "GRU", "RNN", needs=NEEDS)
 def lower_recurrent(node: Node) -> Sequence[SSAValue | None]:
-    """Y is all rows of the recurrence, Y_h each direction's last one, Y_c the row behind them."""
-    cell, batch_first = _cell(node), bool(node.int("layout", 0))
-    x = node.transpose(node.x, (1, 0, 2)) if batch_first else node.x
-    (steps, batch, _), hidden = shape_of(x), node.shape(2)[2]
-    directions = _directions(node)
-    reverse = node.string("direction", "forward") != "forward"
-    state = [_state(node, position, batch_first) for position in (5, 6)]
-    peepholes = node.constant(7)
+    """One product for the inputs' part of all gates, then the recurrence."""
+    cell, x = _cell(node), steps_first(node)
     weights = node.constant(2)
     assert weights is not None
-    gates, bias = _gates(node, x, cell, directions)
-    y = node.emit(
-        graph.RecurrenceOp(
-            cell,
-            gates,
-            node.array(np.ascontiguousarray(weights.transpose(0, 2, 1))),
-            bias=None if bias is None else node.array(bias),
-            h=state[0],
-            c=state[1] if cell is Cell.LSTM else None,
-            peepholes=None if peepholes is None else node.array(peepholes.reshape(directions, 3, hidden)),
-            reverse=reverse,
-        )
-    )
+    gates, bias = _gates(node, x, cell, directions_of(node))
+    matrix = node.array(np.ascontiguousarray(weights.transpose(0, 2, 1)))
+    return states(node, cell, gates, matrix, {"bias": None if bias is None else node.array(bias)})
+
+
+def steps_first(node: Node) -> SSAValue:
+    """The input as [T, B, I]."""
+    return node.transpose(node.x, (1, 0, 2)) if node.int("layout", 0) else node.x
+
+
+def states(
+    node: Node, cell: Cell, gates: SSAValue, matrix: SSAValue, others: Mapping[str, SSAValue | None]
+) -> list[SSAValue | None]:
+    """Y, all rows of the recurrence, Y_h, each direction's last one, and Y_c, the row behind them.
+
+    `gates` is [T, B, D * gates * H], `matrix` the recurrent weights, [D, H, gates * H].
+    """
+    directions, hidden, _ = shape_of(matrix)
+    steps, batch, _ = shape_of(gates)
+    batch_first = bool(node.int("layout", 0))
+    reverse = node.string("direction", "forward") != "forward"
+    h, c = (_state(node, position, batch_first) for position in (5, 6))
+    peepholes = node.constant(7)
+    given = {
+        "h": h,
+        "c": c if cell is Cell.LSTM else None,
+        "peepholes": None if peepholes is None else node.array(peepholes.reshape(directions, 3, hidden)),
+    }
+    y = node.emit(graph.RecurrenceOp(cell, gates, matrix, reverse=reverse, **given, **others))
     whole = (steps, directions, batch, hidden)
     results: list[SSAValue | None] = [None if node.outputs[0] is None else node.slice(y, (0, 0, 0, 0), whole)]
     ends = [0 if reverse and d == directions - 1 else steps - 1 for d in range(directions)]
