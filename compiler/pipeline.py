@@ -47,6 +47,7 @@ PHASES: tuple[Phase, ...] = (
             "lower-onnx",
             "simplify-graph",
             "move-softmax-guards",
+            "form-byte-tables",
             "cse",
             "dce",
         ),

@@ -18,6 +18,7 @@ _PASSES: dict[str, tuple[str, str]] = {
     "merge-branches": ("vcc.passes.graph.merge_branches", "MergeBranchesPass"),
     "lower-onnx": ("vcc.passes.graph.lower_onnx", "LowerOnnx"),
     "simplify-graph": ("vcc.passes.graph.simplify", "SimplifyGraph"),
+    "form-byte-tables": ("vcc.passes.graph.form_byte_tables", "FormByteTables"),
     "cse": ("vcc.passes.graph.cse", "CommonSubexpressions"),
     "dce": ("xdsl.transforms.dead_code_elimination", "DeadCodeElimination"),
     "apply-rules": ("vcc.passes.fuse.apply_rules", "ApplyRulesPass"),

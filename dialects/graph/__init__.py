@@ -25,7 +25,7 @@ from vcc.dialects.graph.attributes import (
 )
 from vcc.dialects.graph.base import GraphOp, Tensor, i64s, ints, shape_of, tensor_of
 from vcc.dialects.graph.contraction import ConvOp, MatmulOp
-from vcc.dialects.graph.elementwise import BinaryOp, CastOp, CompareOp, SelectOp, UnaryOp
+from vcc.dialects.graph.elementwise import BinaryOp, CastOp, CompareOp, LookupOp, SelectOp, UnaryOp
 from vcc.dialects.graph.fused import AttentionOp, GeluApproximation, GeluApproximationAttr, GeluOp, RmsNormOp
 from vcc.dialects.graph.indexed import GatherElementsOp, GatherOp, ScatterElementsOp, ScatterOp
 from vcc.dialects.graph.movement import ConcatOp, ExpandOp, PadOp, RelayoutOp, ReshapeOp, SliceOp, TransposeOp
@@ -60,6 +60,7 @@ __all__ = [
     "HostOp",
     "KernelOp",
     "LayerNormOp",
+    "LookupOp",
     "MatmulOp",
     "PadOp",
     "PoolFn",
@@ -97,6 +98,7 @@ Graph = Dialect(
         CompareOp,
         SelectOp,
         CastOp,
+        LookupOp,
         ReduceOp,
         SoftmaxOp,
         LayerNormOp,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from xdsl.dialects.builtin import TensorType, i1
+from xdsl.dialects.builtin import IntegerType, Signedness, TensorType, i1
 from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import irdl_op_definition, operand_def, prop_def, result_def, traits_def
 from xdsl.traits import Pure
@@ -22,8 +22,12 @@ from vcc.dialects.graph.base import (
     is_int,
     require,
     same_dtype,
+    shape_text,
     tensor_of,
 )
+
+#: Elements of the table of a lookup: as many as there are bytes.
+ENTRIES = 256
 
 _NUMERIC_UNARY = frozenset({UnaryFn.ABS, UnaryFn.NEG, UnaryFn.SIGN, UnaryFn.RELU})
 _LOGICAL_BINARY = frozenset({BinaryFn.AND, BinaryFn.OR, BinaryFn.XOR})
@@ -64,6 +68,15 @@ def select_type(condition: Tensor, a: Tensor, b: Tensor) -> Tensor:
     require(is_bool(condition.element_type), f"select: condition is {condition.element_type}, not i1")
     types: Sequence[Tensor] = [a, b, condition]
     return elementwise_type(same_dtype("select", [a, b]), types, broadcast("select", types))
+
+
+def lookup_type(x: Tensor, table: Tensor) -> Tensor:
+    """Unsigned bytes, and a vector of 256 bytes."""
+    require(x.element_type == IntegerType(8, Signedness.UNSIGNED), f"lookup: x is of {x.element_type}, not of ui8")
+    element, own = table.element_type, table.get_shape()
+    require(isinstance(element, IntegerType) and element.width.data == 8, f"lookup: the table is of {element}")
+    require(own == (ENTRIES,), f"lookup: the table is {shape_text(own)}, not {ENTRIES} elements")
+    return elementwise_type(element, [x], x.get_shape())
 
 
 @irdl_op_definition
@@ -173,3 +186,24 @@ class CastOp(GraphOp):
         known = is_float(element) or is_int(element) or is_bool(element)
         require(known, f"cast: {element} is not a number type")
         return TensorType(element, type.get_shape(), type.encoding)
+
+
+@irdl_op_definition
+class LookupOp(GraphOp):
+    """`graph.lookup %x in %table`: for every byte of x the element of that number of a constant table of 256.
+
+    The table is no tensor that broadcasts: it stays as it is, whatever becomes of the shape of x.
+    """
+
+    name = "graph.lookup"
+    x = operand_def(AnyTensor)
+    table = operand_def(AnyTensor)
+    result = result_def(AnyTensor)
+    traits = traits_def(Pure())
+    assembly_format = "$x `in` $table attr-dict `:` functional-type(operands, results)"
+
+    def __init__(self, x: Value, table: Value):
+        super().__init__(operands=[x, table], result_types=[lookup_type(tensor_of(x), tensor_of(table))])
+
+    def inferred_type(self) -> Tensor:
+        return lookup_type(tensor_of(self.x), tensor_of(self.table))

@@ -14,7 +14,7 @@ from xdsl.ir import Operation
 
 from vcc.dialects.graph.base import ints, shape_of, tensor_of
 from vcc.dialects.graph.contraction import ConvOp, MatmulOp
-from vcc.dialects.graph.elementwise import BinaryOp, CastOp, CompareOp, SelectOp, UnaryOp
+from vcc.dialects.graph.elementwise import BinaryOp, CastOp, CompareOp, LookupOp, SelectOp, UnaryOp
 from vcc.dialects.graph.fused import AttentionOp, GeluApproximation, GeluOp, RmsNormOp
 from vcc.dialects.graph.indexed_semantics import INDEXED_RULES
 from vcc.dialects.graph.movement import ConcatOp, ExpandOp, PadOp, RelayoutOp, ReshapeOp, SliceOp, TransposeOp
@@ -130,6 +130,7 @@ _RULES: dict[type[Operation], Rule] = {
     CompareOp: lambda op, args: semantics.COMPARE[op.fn.data.value](args[0], args[1]),
     SelectOp: lambda _, args: np.where(args[0], args[1], args[2]),
     CastOp: _cast,
+    LookupOp: lambda _, args: args[1][args[0]],
     ReduceOp: _reduce,
     SoftmaxOp: _softmax,
     LayerNormOp: _layer_norm,

@@ -280,7 +280,9 @@ def _is_blocked(value: SSAValue) -> bool:
 
 
 def _stays(op: Operation, value: SSAValue) -> bool:
-    """Whether an operand needs no views: a number that goes into the instruction."""
+    """Whether an operand needs no views: a number that goes into the instruction, or a table."""
+    if isinstance(op, graph.LookupOp) and value is op.table:
+        return True
     return isinstance(value.owner, ConstantOp) and is_number(value.owner) and takes_number(op, value)
 
 

@@ -29,7 +29,8 @@ from vcc.passes.fuse.layout_cost import layout_cycles
 from vcc.runtime.machine.model import Machine
 
 CHANNELS = 1
-ELEMENTWISE = (graph.UnaryOp, graph.BinaryOp, graph.CompareOp, graph.SelectOp, graph.CastOp, graph.GeluOp)
+ELEMENTWISE = (graph.UnaryOp, graph.BinaryOp, graph.CompareOp, graph.SelectOp, graph.CastOp, graph.GeluOp,
+               graph.LookupOp)  # fmt: skip
 #: Estimates that are nearer to each other than this say nothing.
 TELLING = 1.05
 #: Blocks smaller than this are not worth the second loop over channels.

@@ -80,6 +80,8 @@ class _Sink(RewritePattern):
         for value in op.operands:
             if value is view.result:
                 new: SSAValue | None = view.x
+            elif isinstance(op, graph.LookupOp):
+                new = value
             elif isinstance(view, graph.TransposeOp):
                 new = self._transposed(value, ints(view.perm), added)
             else:

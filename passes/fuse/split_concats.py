@@ -84,7 +84,7 @@ class _Split(RewritePattern):
         """The part of an operand that goes with a piece."""
         shape = shape_of(value)
         own = axis - (len(shape_of(op.results[0])) - len(shape))
-        if own < 0 or shape[own] == 1:
+        if own < 0 or shape[own] == 1 or isinstance(op, graph.LookupOp):
             return value
         owner = value.owner
         array = constant_array(value, self.ctx) if isinstance(owner, ConstantOp) else None

@@ -15,6 +15,7 @@ from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, TensorType
 from xdsl.ir import Operation, SSAValue
 
 from vcc.dialects import graph
+from vcc.dialects.graph.elementwise import ENTRIES
 from vcc.dialects.visa.types import isa_dtype
 from vcc.dialects.weights import ConstantOp, dense_array
 from vcc.passes.tile.access import Access, IterAxis
@@ -32,6 +33,7 @@ ELEMENTWISE: dict[type[Operation], tuple[str, ...]] = {
     graph.SelectOp: ("cond", "a", "b"),
     graph.CastOp: ("src",),
     graph.GeluOp: ("a",),
+    graph.LookupOp: ("index", "src"),
 }
 
 
@@ -63,6 +65,8 @@ def mnemonic(op: Operation) -> str:
             return "select"
         case graph.CastOp():
             return "cast"
+        case graph.LookupOp():
+            return "gather"
         case _:
             raise ValueError(f"{op.name} is not elementwise")
 
@@ -139,13 +143,41 @@ class Indirect(Access):
         raise NotImplementedError
 
 
+@dataclass(frozen=True, kw_only=True)
+class Table(Indirect):
+    """The table of a lookup: a tile needs all of it, wherever it lies."""
+
+    def viewed(self, view: Callable[[Access], Access | None]) -> Table | None:
+        access = view(Access(self.terms, valid=self.valid))
+        return None if access is None else Table(terms=access.terms, valid=access.valid)
+
+    def within(self, axis: int) -> Table:
+        return self
+
+    def plan(self, plan: ChainPlan, axes: Sequence[IterAxis]) -> None:
+        plan.buffers[-1].count = ENTRIES
+
+    def load(self, emitter: ChainEmitter, value: SSAValue, number: int, param: str, sources: Sequence[int]) -> None:
+        operands: dict[str, Operand] = {"dst": emitter.buffer(number, "table").view(), "src": View(param, (ONE,))}
+        emitter.builder.emit("load", [dim("k", ENTRIES)], operands, sources=sources)
+
+
 @dataclass
 class PlannedBuffer:
-    """A buffer of the plan: its dtype and which of the tile's loops it has; `crosses` pipes if loaded or stored."""
+    """A buffer of the plan: its dtype and which of the tile's loops it has; `crosses` pipes if loaded or stored.
+
+    For each index of these loops there are `count` elements.
+    """
 
     dtype: DType
     spans: tuple[bool, ...]
     crosses: bool = False
+    count: int = 1
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes for one index of its loops."""
+        return self.dtype.size * self.count
 
 
 @dataclass(frozen=True)
@@ -190,7 +222,7 @@ class ChainPlan:
         """Bytes of ub for a tile of these sizes (numbers or arrays); buffers that cross pipes count `slots` times."""
         total: Any = 0
         for buffer in self.buffers:
-            count: Any = buffer.dtype.size
+            count: Any = buffer.nbytes
             for size, spans in zip(sizes, buffer.spans, strict=True):
                 count = count * size if spans else count
             total = total + (-(-count // 64) * 64) * (slots if buffer.crosses else 1)
@@ -225,7 +257,7 @@ def plan_chain(
                 operands.append((role, Immediate(number)))
                 continue
             if value not in plan.home:
-                own[plan.add_load(value, accesses[value], axes)] = True
+                own[plan.add_load(value, accesses[value], axes)] = not isinstance(accesses[value], Table)
             operands.append((role, plan.home[value]))
         dtype = dtype_of(op.results[0])
         parts = composite_parts(op)
@@ -310,7 +342,7 @@ class ChainEmitter:
         if number not in self.tiles:
             planned = self.plan.buffers[number]
             shape = [t.max for t, spans in zip(self.tile, planned.spans, strict=True) if spans]
-            self.tiles[number] = self.builder.alloc(hint, Memory.UB, shape or [1], planned.dtype)
+            self.tiles[number] = self.builder.alloc(hint, Memory.UB, shape or [planned.count], planned.dtype)
         return self.tiles[number]
 
     def give(self, value: SSAValue, tile: Tile) -> None:
@@ -349,7 +381,8 @@ class ChainEmitter:
             for role, source in step.operands:
                 operands[role] = self.view(source) if isinstance(source, int) else source
             tap = tap_of(step.op.results[0], taps.get(step.op) if step.last else None, self.tile)
-            self.builder.emit(step.mnemonic, dims, operands, sources=[sources[step.op]], tap=tap)
+            attrs = {"limit": Poly.of(ENTRIES)} if isinstance(step.op, graph.LookupOp) else {}
+            self.builder.emit(step.mnemonic, dims, operands, sources=[sources[step.op]], tap=tap, **attrs)
 
     def store(self, value: SSAValue, param: str, access: Access, sources: Sequence[int]) -> None:
         """Store a value of the chain to global memory."""

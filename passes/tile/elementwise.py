@@ -102,7 +102,7 @@ def plan_cycles(
     loaded: Any = 0
     for value, number in plan.loads:
         buffer = plan.buffers[number]
-        count: Any = buffer.dtype.size
+        count: Any = buffer.nbytes
         for size, spans in zip(sizes, buffer.spans, strict=True):
             count = count * size if spans else count
         place = (strides or {}).get(value)

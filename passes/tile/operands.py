@@ -10,6 +10,7 @@ from xdsl.ir import BlockArgument, Operation, SSAValue
 from vcc.dialects import graph
 from vcc.dialects.weights import ConstantOp
 from vcc.passes.tile.access import Access
+from vcc.passes.tile.chain import Table
 from vcc.passes.tile.lowering import KernelLowering, is_view, view_through
 from vcc.runtime.diagnostics import error
 
@@ -48,5 +49,7 @@ def operand_accesses(
             if value in made or value in accesses or isinstance(value.owner, ConstantOp):
                 continue
             arg, access = operand(lower, value)
+            if isinstance(op, graph.LookupOp) and value is op.table:
+                access = Table(terms=(), valid=())
             accesses[value], args[value] = access.broadcast_to(shape), arg
     return accesses, args

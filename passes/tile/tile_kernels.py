@@ -9,7 +9,7 @@ from math import prod
 import numpy as np
 from xdsl.context import Context
 from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr
-from xdsl.ir import Operation, OpResult, SSAValue
+from xdsl.ir import Operation, OpResult, SSAValue, Use
 from xdsl.passes import ModulePass
 
 from vcc.dialects import graph
@@ -18,7 +18,7 @@ from vcc.dialects.visa import KernelOp, LaunchOp, machine_of
 from vcc.dialects.weights import ConstantOp, constant_array, make_constant
 from vcc.passes.tile.arg import tile_arg
 from vcc.passes.tile.attention import tile_attention
-from vcc.passes.tile.chain import tensor_type
+from vcc.passes.tile.chain import ELEMENTWISE, tensor_type
 from vcc.passes.tile.concat import tile_concat
 from vcc.passes.tile.conv import tile_conv
 from vcc.passes.tile.depthwise_bytes import tile_depthwise
@@ -228,7 +228,7 @@ def in_place_pairs(kernel: graph.KernelOp) -> list[tuple[int, int]]:
     return [
         (0, arg.index)
         for arg in kernel.body.block.args
-        if arg.type == type and all(use.operation in same for use in arg.uses)
+        if arg.type == type and all(use.operation in same and not is_table(use) for use in arg.uses)
     ]
 
 
@@ -239,7 +239,12 @@ _TILED_ANCHORS = {
     "matmul": ("graph.matmul",),
     "pool": ("graph.pool",),
 }
-_POINTWISE = frozenset({"graph.unary", "graph.binary", "graph.compare", "graph.select", "graph.cast", "graph.gelu"})
+_POINTWISE = frozenset(op.name for op in ELEMENTWISE)
+
+
+def is_table(use: Use) -> bool:
+    """Whether an operation looks elements up in a value."""
+    return isinstance(use.operation, graph.LookupOp) and use.index == 1
 
 
 def drop_unused_constants(module: ModuleOp) -> None:
