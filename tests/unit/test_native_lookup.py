@@ -25,8 +25,8 @@ CPUS = {
 #: Registers that hold 64, 16 and 7 lanes; a table that lies in the middle of a buffer; results to the other sign.
 BODIES = {
     "bytes": "load {i:200} t(1), x(1)\n gather {i:200} o(1), table(0), t(1), limit=256\n store {i:200} y(1), o(1)",
-    "floats": "load {i:200} t(1), x(1)\n cast {i:200} f(1), t(1)\n mul {i:200} f(1), f(1), 0.7\n cast {i:200} t(1), f(1)\n"
-    "gather {i:200} o(1), table(0), t(1), limit=256\n store {i:200} y(1), o(1)",
+    "floats": "load {i:200} t(1), x(1)\n cast {i:200} f(1), t(1)\n mul {i:200} f(1), f(1), 0.7\n"
+    "cast {i:200} t(1), f(1)\n gather {i:200} o(1), table(0), t(1), limit=256\n store {i:200} y(1), o(1)",
     "rows": "load {i:9, j:7} t(7,1), x(11,1)\n gather {i:9, j:7} o(7,1), table(0,0), t(7,1), limit=256\n"
     "store {i:9, j:7} y(7,1), o(7,1)",
     "turned": "load {i:20, j:17} t(1,20), x(17,1)\n gather {j:17, i:20} o(20,1), table(0,0), t(20,1), limit=256\n"
