@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -41,7 +41,8 @@ class InferenceSession:
 
     That takes a second or so for each new set of shapes; the programs of the `MOST_SHAPES` used last are kept, each
     with weights of its own.
-    Session options and providers are taken and ignored, with one warning each.
+    Session options and providers are taken and ignored, with one warning each. The options of compilation are those of
+    `vcc.compile`; inputs that are given `values` become constants, and are no inputs of the session.
     """
 
     def __init__(
@@ -51,9 +52,15 @@ class InferenceSession:
         providers: Sequence[Any] | None = None,
         provider_options: Any = None,
         *,
-        target: str = "host",
+        target: str | Path = "host",
+        host_ops: str = "allow",
+        values: Mapping[str, Any] | None = None,
+        winograd: bool = True,
     ):
-        """Raises `VccError` if the model cannot be read or, where its sizes are known, compiled."""
+        """Raises `VccError` if the model cannot be read or, where its sizes are known, compiled.
+
+        E0202 also for options of compilation beside a .vbin, which is compiled already.
+        """
         for word, given in (
             ("sess_options", sess_options),
             ("providers", providers),
@@ -61,16 +68,20 @@ class InferenceSession:
         ):
             if given is not None:
                 warnings.warn(f"vcc.InferenceSession ignores {word}", stacklevel=2)
-        self._model, self._target = path_or_bytes, target
+        self._model = path_or_bytes
+        self._options = Options(str(target), host_ops=host_ops, values=dict(values or {}), winograd=winograd)
         self._programs: dict[tuple[tuple[int, ...], ...], Program] = {}
         self._compiling, self._looking = threading.Lock(), threading.Lock()
         self._fixed: Program | None = None
         if isinstance(path_or_bytes, str | Path) and Path(path_or_bytes).suffix == ".vbin":
+            if self._options != Options():
+                reason = f"options of compilation are for models, but {path_or_bytes} is compiled already"
+                raise error("E0202", reason, help="compile the model anew")
             self._fixed = load(path_or_bytes)
             self._inputs = [_arg_of(spec) for spec in self._fixed.inputs]
             self._outputs = [_arg_of(spec) for spec in self._fixed.outputs]
             return
-        self._inputs, self._outputs, closed = _signature(path_or_bytes)
+        self._inputs, self._outputs, closed = _signature(path_or_bytes, self._options.values)
         if closed:
             self._fixed = self._compile({})
 
@@ -160,16 +171,18 @@ class InferenceSession:
         vars(self).update(state, _compiling=threading.Lock(), _looking=threading.Lock())
 
     def _compile(self, shapes: Mapping[str, Sequence[int]]) -> Program:
-        return compile_program(Compilation.from_model(self._model, Options(self._target, dict(shapes))))
+        return compile_program(Compilation.from_model(self._model, replace(self._options, shapes=dict(shapes))))
 
 
-def _signature(model: str | Path | bytes) -> tuple[list[NodeArg], list[NodeArg], bool]:
-    """The inputs, the outputs, and whether the model says all sizes of all inputs."""
+def _signature(model: str | Path | bytes, values: Mapping[str, Any]) -> tuple[list[NodeArg], list[NodeArg], bool]:
+    """The inputs but for those that have values, the outputs, and whether the model says all sizes of all inputs."""
+    from vcc.compiler.frontend.freeze import frozen_inputs
     from vcc.compiler.frontend.read import read_model
 
     graph = read_model(model).proto.graph
+    frozen = frozen_inputs({each.name: each.type for each in graph.input}, values)
     constants = {each.name for each in graph.initializer} | {each.values.name for each in graph.sparse_initializer}
-    needed = [each for each in graph.input if each.name not in constants]
+    needed = [each for each in graph.input if each.name not in constants | frozen.keys()]
     inputs = [_arg(each) for each in needed]
     ranked = all(each.type.tensor_type.HasField("shape") for each in needed)
     closed = ranked and all(isinstance(size, int) for each in inputs for size in each.shape)

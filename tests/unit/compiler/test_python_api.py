@@ -83,6 +83,35 @@ def test_a_session_loads_binaries(tmp_path: Path):
     assert session.run(None, {"image": images[:1]})[0].argmax() == labels[0]
 
 
+def test_a_sessions_options_are_those_of_compile(tmp_path: Path):
+    """Each reaches the compilation of every set of shapes."""
+    direct = vcc.InferenceSession(demo.model_path(), winograd=False)
+    filtered = vcc.InferenceSession(demo.model_path(), target="host-avx2")
+    for session, winograd, target in ((direct, False, "host"), (filtered, True, "host-avx2")):
+        session.run(None, {"image": images[:2]})
+        (program,) = session._programs.values()  # pyright: ignore[reportPrivateUsage]
+        same = vcc.compile(demo.model_path(), target, {"image": (2, 1, 8, 8)}, winograd=winograd)
+        assert program.image.kernels == same.image.kernels
+    with pytest.raises(vcc.VccError, match="E0202"):
+        vcc.InferenceSession(demo.model_path(), host_ops="maybe")
+    vcc.compile(demo.model_path(), shapes={"image": (1, 1, 8, 8)}).save(tmp_path / "d.vbin")
+    for options in ({"winograd": False}, {"target": "vn1"}, {"values": {"image": 0}}):
+        with pytest.raises(vcc.VccError, match="compiled already"):
+            vcc.InferenceSession(tmp_path / "d.vbin", **options)  # pyright: ignore[reportArgumentType]
+
+
+def test_a_sessions_inputs_with_values_are_constants():
+    infos = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape) for name, shape in
+             (("x", ["n"]), ("k", []), ("y", ["n"]))]  # fmt: skip
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Mul", ["x", "k"], ["y"])], "g", infos[:2], infos[2:])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=8)
+    session = vcc.InferenceSession(model.SerializeToString(), values={"k": 3})
+    assert [each.name for each in session.get_inputs()] == ["x"]
+    assert session.run(None, {"x": np.ones(2, np.float32)})[0].tolist() == [3, 3]
+    with pytest.raises(vcc.VccError, match="no input 'rate'"):
+        vcc.InferenceSession(model.SerializeToString(), values={"rate": 3})
+
+
 def test_what_is_ignored_is_said():
     with pytest.warns(UserWarning, match="ignores providers"):
         session = vcc.InferenceSession(demo.model_path(), providers=["CUDAExecutionProvider"])
