@@ -21,8 +21,9 @@ from vcc.passes.tile.chain import TileAxis, dtype_of, tensor_type
 from vcc.passes.tile.epilogue import Epilogue
 from vcc.passes.tile.lowering import KernelLowering, Pack, pack_panels, tile_counts
 from vcc.passes.tile.operand import ProductOperand
+from vcc.passes.tile.panel_width import panel_width, whole_blocks
 from vcc.passes.tile.piece import Piece, make_piece
-from vcc.passes.tile.search import Sizes, choose_tile, padded, tile_candidates, waves
+from vcc.passes.tile.search import Sizes, choose_tile, divisors, padded, tile_candidates, waves
 from vcc.runtime.isa.dtypes import BY_NAME, DType
 from vcc.runtime.isa.expr import ONE, Poly
 from vcc.runtime.isa.kernel import Dim, Memory, Pipe, Role, View
@@ -31,6 +32,12 @@ from vcc.runtime.machine.cost import matrix_cycles, tiles_cycles, transfer_cycle
 
 #: The loop over the panels of a tile.
 PANELS = "panel"
+#: Entries of the last batch axis in a tile at most.
+HEADS = 64
+#: Vectors of a block where the second operand is not in panels; what tiles cost whose number of rows varies.
+BLOCK, RAGGED = 4, 1.25
+#: The part of transfers that does not hide behind multiply-adds, and cycles between two steps along K.
+UNHIDDEN, TURN = 0.25, 24
 
 
 class MatmulTiling:
@@ -65,10 +72,10 @@ class MatmulTiling:
         self.rest = self.k % 4 if computed and self.k > 4 else 0
 
     def _panel_width(self) -> int:
-        """Columns of a panel of constant weights: what the machine likes, shared out evenly; 0: those of a tile."""
-        granule, most = self.lower.machine.fractal[1], self.lower.machine.panel
-        panels = -(-self.n // most) if most else 1
-        return -(-self.n // (panels * granule)) * granule if most else 0
+        """Columns of a panel of constant weights; 0: those of a tile."""
+        size = max(dtype.size for dtype in self.dtypes) if self.accumulator.kind == "i" else self.accumulator.size
+        rows = self.m * prod(axis.extent for axis in self.batch)
+        return panel_width(self.lower.machine, self.n, self.k, size, rows)
 
     def _divides(self, k: int) -> bool:
         """Whether tiles of so many k leave no rest where that matters."""
@@ -76,15 +83,18 @@ class MatmulTiling:
 
     def choose(self) -> dict[str, int]:
         """The tile sizes m, n and k, and h entries of the last batch axis, which small matrices share a tile with."""
-        fm, fn, fk = self.lower.machine.fractal
+        machine = self.lower.machine
+        fm, fn, fk = machine.fractal
+        heads = self.batch[-1].extent if self.batch else 1
+        exact = [divisors(heads), divisors(self.m)] if not machine.overlap else [[], []]
         candidates = {
-            "h": tile_candidates(self.batch[-1].extent, 1, 64) if self.batch else [1],
-            "m": tile_candidates(self.m, fm),
+            "h": sorted({*tile_candidates(heads, 1, HEADS), *(h for h in exact[0] if h <= HEADS)}),
+            "m": sorted({*tile_candidates(self.m, fm), *exact[1]}),
             "n": tile_candidates(self.n, self.panel or fn),
             "k": [k for k in tile_candidates(self.k, max(fk, self.step)) if self._divides(k)],
         }
         return choose_tile(
-            self.lower.machine, candidates, self.footprint, self.cost, node=self.lower.node, what="a matrix product"
+            machine, candidates, self.footprint, self.cost, node=self.lower.node, what="a matrix product"
         )
 
     def tile_sizes(self, s: Mapping[str, Any]) -> list[Any]:
@@ -118,9 +128,12 @@ class MatmulTiling:
         tiles = tiles * -(-self.batch[-1].extent // h) if self.batch else tiles
         rows = h * s["m"] if self.a.along_batch else s["m"]
         columns = h * s["k"] if self.b.along_batch else s["k"]
-        loads: Any = transfer_cycles(machine, Pipe.IN, rows * s["k"] * a.size, rows)
+        in_turn = not machine.overlap  # what other tiles read, too, is in caches then
+        loads: Any = transfer_cycles(machine, Pipe.IN, rows * s["k"] * a.size, rows, l2=in_turn)
         bursts: Any = columns if self.packed is None else 1
-        loads = loads + transfer_cycles(machine, Pipe.IN, columns * s["n"] * b.size, bursts)
+        far = self.k * self.n * b.size > machine.memories[Memory.L0B]
+        pipe = Pipe.MOV if in_turn and not far else Pipe.IN
+        loads = loads + transfer_cycles(machine, pipe, columns * s["n"] * b.size, bursts, l2=in_turn)
         products = self._products(s)
         vector: Any = vector_cycles(machine, "f32", h * s["m"] * s["n"])
         out: Any = transfer_cycles(machine, Pipe.OUT, h * s["m"] * s["n"] * 4, h * s["m"])
@@ -130,7 +143,18 @@ class MatmulTiling:
         made = self.a.cycles(machine, rows * s["k"]) + self.b.cycles(machine, columns * s["n"])
         vector = vector + steps * made
         first = loads + products + vector + out
+        if in_turn:
+            one = steps * products * self._slower(s) + vector + steps * (UNHIDDEN * loads + TURN) + UNHIDDEN * out
+            return (waves(machine, tiles) + tiles / machine.cores) / 2 * one
         return tiles_cycles(machine, waves(machine, tiles), [steps * loads, out], [steps * products, vector], first)
+
+    def _slower(self, s: Sizes) -> Any:
+        """What blocks in registers make of a tile's product: sizes that are no multiple of theirs take longer."""
+        rows = s["m"] if self.b.along_batch else s["h"] * s["m"]
+        ragged = np.where(self.m % s["m"], RAGGED, 1)
+        if self.batch:
+            ragged = np.where(self.batch[-1].extent % s["h"], RAGGED, ragged)
+        return ragged * whole_blocks(rows, max(1, self.panel // self.lower.machine.fractal[1]) if self.panel else BLOCK)
 
     def _products(self, s: Sizes) -> Any:
         """Cycles of one `mmad`: batch entries that share an operand are more rows or columns of one product."""

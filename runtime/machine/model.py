@@ -51,7 +51,7 @@ class Machine:
     granularity (m, n, k) of a matrix product. `transcendental` is what a vector of exp & co costs where one of add
     costs 1. `burst_bytes` is the granule of a contiguous piece of a transfer. `overlap` says whether a core's pipes
     work at the same time; else only transfers hide behind what the core computes. `panel` is how many columns of a
-    constant matrix lie side by side at most (0: as many as a tile has). `winograd` is the largest m for which 3x3
+    constant matrix lie side by side, about (0: as many as a tile has). `winograd` is the largest m for which 3x3
     convolutions in f32 may be done by Winograd's F(m x m, 3x3) (0: none). `banks` are those of the memories that have
     some. `meeting` is what it takes all cores to wait for each other within a kernel. `text` is the TOML itself.
     """

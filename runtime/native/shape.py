@@ -22,7 +22,7 @@ from vcc.runtime.native.lane_plan import spread
 from vcc.runtime.native.quads import Quads
 
 #: At most so many vectors side by side in a block; in one of at most `FEW_ROWS` rows, which hardly uses them again.
-MOST_VECTORS, WIDE_VECTORS, FEW_ROWS = 4, 16, 2
+MOST_VECTORS, WIDE_VECTORS, FEW_ROWS = 7, 16, 2
 #: What another block shape costs, in parts of the whole: machine code takes time to make.
 VARIANT = 0.02
 #: How many multiply-adds must be under way to hide their latency, and what one k takes at least where each waits for

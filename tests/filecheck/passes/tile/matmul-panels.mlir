@@ -1,6 +1,7 @@
 // RUN: vcc-opt %s -p 'form-kernels,tile-kernels{target="host-avx512"}' --split-input-file | filecheck %s
 
-// Constant weights lie in panels of equal width, at most 64 columns: two of 48 here. All of K is in one product.
+// Constant weights lie in panels of equal width, about 64 columns with few to spare: two of 48 here. All of K is in one
+// product.
 
 // CHECK-LABEL: @panels
 // CHECK: tensor<9600xf32>
@@ -11,6 +12,42 @@ func.func @panels(%a: tensor<20x100xf32>) -> tensor<20x90xf32> {
   %b = weights.constant dense<1.0> : tensor<100x90xf32>
   %c = graph.matmul %a, %b : (tensor<20x100xf32>, tensor<100x90xf32>) -> tensor<20x90xf32>
   func.return %c : tensor<20x90xf32>
+}
+
+// -----
+
+// One panel of 80 columns leaves none to spare.
+
+// CHECK-LABEL: @eighty
+// CHECK: visa.mmad "{m:m {{[0-9]+}}, n:n 80, k:k 100}
+func.func @eighty(%a: tensor<20x100xf32>) -> tensor<20x80xf32> {
+  %b = weights.constant dense<1.0> : tensor<100x80xf32>
+  %c = graph.matmul %a, %b : (tensor<20x100xf32>, tensor<100x80xf32>) -> tensor<20x80xf32>
+  func.return %c : tensor<20x80xf32>
+}
+
+// -----
+
+// 256 x 32 numbers stay in the first cache for all rows, 256 x 64 do not, ...
+
+// CHECK-LABEL: @near
+// CHECK: visa.mmad "{m:m {{[0-9]+}}, {{(panel:n [0-9]+, )?}}n:n 32, k:k 256}
+func.func @near(%a: tensor<32x256xf32>) -> tensor<32x256xf32> {
+  %b = weights.constant dense<1.0> : tensor<256x256xf32>
+  %c = graph.matmul %a, %b : (tensor<32x256xf32>, tensor<256x256xf32>) -> tensor<32x256xf32>
+  func.return %c : tensor<32x256xf32>
+}
+
+// -----
+
+// ... which does not matter to few rows.
+
+// CHECK-LABEL: @few_rows
+// CHECK: visa.mmad "{m:m {{[0-9]+}}, {{(panel:n [0-9]+, )?}}n:n 64, k:k 256}
+func.func @few_rows(%a: tensor<4x256xf32>) -> tensor<4x256xf32> {
+  %b = weights.constant dense<1.0> : tensor<256x256xf32>
+  %c = graph.matmul %a, %b : (tensor<4x256xf32>, tensor<256x256xf32>) -> tensor<4x256xf32>
+  func.return %c : tensor<4x256xf32>
 }
 
 // -----
