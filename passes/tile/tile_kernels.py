@@ -26,13 +26,13 @@ from vcc.passes.tile.elementwise import tile_elementwise
 from vcc.passes.tile.gather import tile_gather
 from vcc.passes.tile.lowering import KernelLowering, Pack
 from vcc.passes.tile.matmul import tile_matmul
+from vcc.passes.tile.pool import tile_pool
 from vcc.passes.tile.recurrence import tile_recurrence
 from vcc.passes.tile.reduce import tile_reduce
 from vcc.passes.tile.row import tile_layer_norm, tile_rms_norm, tile_softmax
 from vcc.passes.tile.scan import tile_cumsum
 from vcc.passes.tile.scatter import tile_scatter
 from vcc.passes.tile.topk import tile_topk
-from vcc.passes.tile.windowed import tile_pool
 from vcc.runtime.diagnostics import Diagnostic, VccError, merged
 
 #: The code of each kernel family, by the `kind` that fusion gives a kernel.

@@ -93,6 +93,14 @@ class WindowInput:
         """Input positions along a spatial axis that `size` neighbouring outputs need."""
         return (size - 1) * self.window.strides[spatial] + self.window.extents[spatial]
 
+    @property
+    def lies_across(self) -> bool:
+        """Whether channels that are to be neighbours on chip lie apart in memory."""
+        accesses = self.made.accesses.values() if self.made.computes else [self.access]
+        return self.block > 1 and any(
+            not isinstance(access, Indirect) and access.stride(self.inner_axis) not in (0, 1) for access in accesses
+        )
+
     def is_copied(self, axes: Sequence[IterAxis], sizes: Mapping[str, Any]) -> Any:
         """Whether tiles of the spatial `axes` of these sizes (arrays by axis name) need more than a view of the input:
         they reach outside it, or the input has to be computed."""

@@ -1,10 +1,11 @@
-"""Depthwise convolution and pooling: one vector instruction slides a window over a tile of channels in ub.
+"""Windows that keep channels apart: one vector instruction slides a window over a tile of channels in ub.
 
-Both read the input through an overlapping view; the window's dimensions are reduced by `mac` or `reduce`.
+It reads the input through an overlapping view, whose window dimensions are reduced: depthwise convolutions by `mac`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
@@ -14,7 +15,6 @@ from xdsl.ir import Operation, SSAValue
 
 from vcc.dialects import graph
 from vcc.dialects.graph import Window
-from vcc.dialects.graph.attributes import PoolFn
 from vcc.passes.tile.access import block_of, iteration_axes, splits_of
 from vcc.passes.tile.builder import Tile, dim
 from vcc.passes.tile.chain import ChainEmitter, TileAxis, dtype_of, tap_of, tensor_type
@@ -28,6 +28,9 @@ from vcc.runtime.isa.kernel import Dim, Memory, Operand, Pipe, Role, View
 from vcc.runtime.machine.cost import transfer_cycles, vector_cycles
 
 SPATIAL = ("d", "h", "w")
+#: Where the native engine runs a kernel: bytes of a tile that stay in the first cache, and how much longer windows take
+#: whose terms come from the second; cycles of beginning a row that is copied, and a tile; of a vector that is turned.
+NEAR, FARTHER, ROW, TILE, TURNED = 32_768, 1.05, 8, 60, 3.5
 
 
 class WindowedTiling:
@@ -51,6 +54,7 @@ class WindowedTiling:
         self.x = WindowInput(lower, anchor, value, window, self.block, fill, gathers=gathers)
         self.spatial = [axis for axis in self.axes if axis.axis >= 2]
         self.channels = out.get_shape()[1]
+        self.cycles = float("inf")
 
     def epilogue(self) -> Epilogue:
         """The operations after the window, as a chain."""
@@ -71,14 +75,14 @@ class WindowedTiling:
         return rows, inputs
 
     def choose(self, epilogue: Epilogue, what: str, extra: int) -> dict[str, int]:
-        """Tile sizes; `extra` is elements per channel that are loaded besides the input."""
+        """Tile sizes, of `cycles`; `extra` is elements per channel that are loaded besides the input."""
         machine, size = self.lower.machine, self.x.dtype.size
 
         def footprint(s: Sizes, slots: int) -> dict[Memory, Any]:
             spans = [self.x.span(i, s[axis.name]) for i, axis in enumerate(self.spatial)]
             loaded = self.x.nbytes(Memory.UB, s["c"], spans, slots)[Memory.UB]
             weights = slots * padded(s["c"] * self.block * extra * size)
-            return {Memory.UB: epilogue.nbytes(self.tile_sizes(s), slots) + loaded + weights}
+            return {Memory.UB: epilogue.nbytes(self.tile_sizes(s), slots) + loaded + weights + self.between(s)}
 
         def cost(s: Sizes) -> Any:
             rows, inputs = self.positions(s)
@@ -87,15 +91,63 @@ class WindowedTiling:
             for axis in self.spatial:
                 tiles = tiles * -(-axis.extent // s[axis.name])
             loads: Any = transfer_cycles(machine, Pipe.IN, channels * (inputs + extra) * size)
-            vector: Any = vector_cycles(machine, self.x.dtype.name, channels * rows * prod(self.window.kernel))
-            vector = vector + len(epilogue.rest) * vector_cycles(machine, self.x.dtype.name, channels * rows)
+            if not machine.overlap:
+                copied = np.where(self.x.is_copied(self.spatial, s), self.copying(s), 0)
+                chain = len(epilogue.rest) * vector_cycles(machine, self.x.dtype.name, channels * rows)
+                one = copied + self.sliding(s) + chain + self.x.prologue_cycles(machine, channels * inputs)
+                return (waves(machine, tiles) + tiles / machine.cores) / 2 * (one + TILE)
+            vector = self.sliding(s) + len(epilogue.rest) * vector_cycles(machine, self.x.dtype.name, channels * rows)
             vector = vector + self.x.prologue_cycles(machine, channels * inputs)
             out: Any = transfer_cycles(machine, Pipe.OUT, channels * rows * size)
             return waves(machine, tiles) * np.maximum(np.maximum(loads, vector), out) + loads + vector + out
 
         candidates = {axis.name: tile_candidates(axis.extent) for axis in self.spatial}
         candidates["c"] = tile_candidates(self.channels // self.block)
-        return choose_tile(machine, candidates, footprint, cost, node=self.lower.node, what=what)
+        sizes = choose_tile(machine, candidates, footprint, cost, node=self.lower.node, what=what)
+        self.cycles = float(cost({name: np.asarray(size) for name, size in sizes.items()}))
+        return sizes
+
+    def sliding(self, s: Sizes) -> Any:
+        """Cycles of the vector unit for the window of a tile."""
+        machine, taps = self.lower.machine, prod(self.window.kernel)
+        if machine.overlap:
+            rows, _ = self.positions(s)
+            return vector_cycles(machine, self.x.dtype.name, s["c"] * self.block * rows * taps)
+        return taps * self.tap_cycles() * self.vectors(s) * self.distance(s, 0, FARTHER)
+
+    def tap_cycles(self) -> float:
+        """Cycles of a vector of one tap: those of every second position are picked out of twice as many."""
+        pace = self.window.strides[-1] if self.block == 1 else 1
+        return float(max(1, 2 * min(pace, 4) - 1))
+
+    def vectors(self, s: Sizes) -> Any:
+        """Vectors of the output of a tile, in rows of which the last vector may not be full."""
+        *outer, last = [s[axis.name] for axis in self.spatial]
+        lanes = self.lower.machine.lanes_of(self.x.dtype.name)
+        dense = self.block == 1 or self.window.strides[-1] == 1
+        row: Any = -(-last * self.block // lanes) if dense else last * -(-self.block // lanes)
+        rows: Any = s["c"]
+        for size in outer:
+            rows = rows * size
+        return rows * row
+
+    def copying(self, s: Sizes) -> Any:
+        """Cycles of copying the input of a tile with its border, row by row; channels that lie apart are turned."""
+        lanes, turns = self.lower.machine.lanes_of(self.x.dtype.name), self.x.lies_across
+        span = self.x.span(len(self.spatial) - 1, s[self.spatial[-1].name])
+        _, inputs = self.positions(s)
+        vectors = -(-span // lanes) * self.block * TURNED if turns else -(-span * self.block // lanes)
+        return s["c"] * inputs / span * (ROW + vectors)
+
+    def distance(self, s: Sizes, more: Any, slower: float) -> Any:
+        """How much longer vectors take that come from the second cache, if the input and `more` bytes need it."""
+        _, inputs = self.positions(s)
+        return np.where(s["c"] * self.block * inputs * self.x.dtype.size + more > NEAR, slower, 1.0)
+
+    def between(self, s: Sizes) -> Any:
+        """Bytes of ub for what a tile needs between its input and its result."""
+        del s
+        return 0
 
     def load(self, tile: list[TileAxis]) -> Tile:
         """Load the input of a tile: [channel blocks, spatial..., channels]."""
@@ -128,12 +180,11 @@ class WindowedTiling:
 
 def finish(
     tiling: WindowedTiling, epilogue: Epilogue, emitter: ChainEmitter, op: str, inputs: dict[str, Operand],
-    tile: list[TileAxis],
+    tile: list[TileAxis], reduced: Sequence[Dim],
 ) -> None:  # fmt: skip
-    """Emit the window instruction into the epilogue's buffer, then the rest of the kernel."""
+    """Emit the instruction that makes the window's result, over the tile and the `reduced` dimensions."""
     lower, anchor = tiling.lower, tiling.anchor
     dst = emitter.view(epilogue.plan.home[anchor.results[0]])
-    reduced = tiling.window_dims(Role.REDUCE)
     dst = View(dst.buffer, (*dst.strides, *(ONE * 0 for _ in reduced)), dst.base)
     tap = tap_of(anchor.results[0], lower.taps.get(anchor), tile)
     if tap is not None:
@@ -141,26 +192,6 @@ def finish(
     lower.builder.emit(
         op, [*(t.dim() for t in tile), *reduced], {"dst": dst, **inputs}, sources=lower.source(anchor), tap=tap
     )
-
-
-def tile_pool(lower: KernelLowering) -> None:
-    """Tile a kernel whose anchor is a `graph.pool` of maxima or sums (averages are sums times a constant by now)."""
-    anchor = next(op for op in lower.ops if isinstance(op, graph.PoolOp))
-    fn = anchor.fn.data
-    dtype = dtype_of(anchor.x)
-    lowest = float("-inf") if dtype.is_float else float(np.iinfo(dtype.numpy).min)
-    tiling = WindowedTiling(lower, anchor, anchor.x, anchor.window, lowest if fn is PoolFn.MAX else 0.0)
-    epilogue = tiling.epilogue()
-    sizes = tiling.choose(epilogue, "a pooling", 0)
-    lower.open()
-    with lower.builder.forall(tile_counts(tiling.axes, _ints(tiling, sizes))) as variables:
-        tile = lower.cut(tiling.axes, _ints(tiling, sizes), variables)
-        emitter = ChainEmitter(lower.builder, epilogue.plan, tile)
-        x = tiling.load(tile)
-        epilogue.load(emitter)
-        view = tiling.window_view(x, tile)
-        finish(tiling, epilogue, emitter, "reduce.max" if fn is PoolFn.MAX else "reduce.add", {"src": view}, tile)
-        epilogue.finish(emitter)
 
 
 def tile_depthwise_floats(lower: KernelLowering, anchor: graph.ConvOp) -> None:
@@ -172,8 +203,8 @@ def tile_depthwise_floats(lower: KernelLowering, anchor: graph.ConvOp) -> None:
     number = lower.is_packable(anchor.w)
     packs = {} if number is None else {number: _pack_depthwise(tiling.channels, tiling.block, taps)}
     lower.open(packs)
-    with lower.builder.forall(tile_counts(tiling.axes, _ints(tiling, sizes))) as variables:
-        tile = lower.cut(tiling.axes, _ints(tiling, sizes), variables)
+    with lower.builder.forall(tile_counts(tiling.axes, whole_sizes(tiling, sizes))) as variables:
+        tile = lower.cut(tiling.axes, whole_sizes(tiling, sizes), variables)
         emitter = ChainEmitter(lower.builder, epilogue.plan, tile)
         x = tiling.load(tile)
         w = _load_depthwise(tiling, anchor, tile, taps, number is not None)
@@ -183,11 +214,12 @@ def tile_depthwise_floats(lower: KernelLowering, anchor: graph.ConvOp) -> None:
             weights.append(0 if t.axis.axis != 1 else 1 if t.axis.name == "ci" else w.strides[0])
         inner = [prod(anchor.window.kernel[i + 1 :]) * tiling.block for i in range(len(anchor.window.kernel))]
         operands: dict[str, Operand] = {"a": tiling.window_view(x, tile), "b": w.view([*weights, *inner])}
-        finish(tiling, epilogue, emitter, "mac", operands, tile)
+        finish(tiling, epilogue, emitter, "mac", operands, tile, tiling.window_dims(Role.REDUCE))
         epilogue.finish(emitter)
 
 
-def _ints(tiling: WindowedTiling, sizes: dict[str, int]) -> list[int]:
+def whole_sizes(tiling: WindowedTiling, sizes: dict[str, int]) -> list[int]:
+    """The size of a tile along every loop of the output."""
     return [int(size) for size in tiling.tile_sizes({name: np.asarray(v) for name, v in sizes.items()})]
 
 

@@ -21,6 +21,8 @@ from vcc.runtime.native.lanes import Lanes
 
 #: A reduction over so few elements is written out; up to so many results are computed together.
 WINDOW, TOGETHER = 49, 8
+#: The terms and weights of a window of so many elements stay in registers; of a larger one, those of a row of it.
+KEPT = 16
 
 
 def identity(lanes: Lanes, fn: str) -> float | int:
@@ -43,7 +45,8 @@ class FoldLoops(ChainLoops):
         self.terms = terms if terms <= WINDOW else 0  # of a window that is written out
         self.place = self.part = self.turns = 0
         self.sums: dict[int, list[list[str]]] = {}  # by instruction, for each result, its partial sums
-        self.nans: dict[int, list[str]] = {}  # by instruction, for each result, the lanes that met a NaN
+        self.ordered: dict[int, list[str]] = {}  # by instruction, for each result, the lanes that met no NaN
+        self.unseen: dict[tuple[int, int], str] = {}  # by instruction and result, a term not yet looked at for NaNs
         self.blocked, self.together = self.block()
         self.parts = UNROLL if self.across else 1 if self.together >= UNROLL else UNROLL // self.together
         self.parts = min(self.parts, self.terms) if self.terms and not self.across else self.parts
@@ -56,7 +59,7 @@ class FoldLoops(ChainLoops):
             return None, 1
         shared = {i: sum(v.strides[i] == ZERO for n in self.instrs for r, v in n.views() if r != "dst") for i in free}
         dim = max(free, key=lambda i: (shared[i], i == self.plan.outer, min(dims[i].max, TOGETHER), i))
-        size, most = self.sizes[dim], min(TOGETHER, max(1, 4 * WINDOW // max(1, self.terms)))
+        size, most = self.sizes[dim], min(TOGETHER, max(1, TOGETHER * WINDOW // max(1, self.terms)))
         count = size // (self.plan.steps if dim == self.plan.outer else 1) if isinstance(size, int) else most
         if not count:
             return None, 1
@@ -88,8 +91,12 @@ class FoldLoops(ChainLoops):
 
     def along_inner(self, dims: Sequence[int], index: Index, then: Callable[[Index], None]) -> None:
         dim, size = dims[0], self.sizes[dims[0]]
-        if self.terms and isinstance(size, int):
+        if isinstance(size, int) and (self.terms or (size <= WINDOW and self.slides(dim))):
             for at in range(size):
+                if at and self.terms > KEPT and len(dims) == 2 and self.slides(dims[1]):
+                    self.e.do(
+                        'fence syncscope("singlethread") acq_rel'
+                    )  # no instruction, but nothing is kept across it
                 self.over(dims[1:], {**index, dim: at}, then)
             return
         last = dims[1:] == [] and self.parts > 1
@@ -143,7 +150,8 @@ class FoldLoops(ChainLoops):
             lanes = self.f.lanes(destination(instr), self.plan.width)
             start = lanes.constant(identity(lanes, REDUCTIONS[instr.op]))
             self.sums[n] = [[self.e.variable(lanes.type, start) for _ in range(self.parts)] for _ in places]
-            self.nans[n] = [self.e.variable(self.met_type(lanes), "zeroinitializer") for _ in places]
+            all_lanes = f"splat ({'i1 true' if self.met_type(lanes) == lanes.mask else f'i{lanes.bits} -1'})"
+            self.ordered[n] = [self.e.variable(self.met_type(lanes), all_lanes) for _ in places]
         kept, self.turns = self.mask, 0
 
         def together(at: Index) -> None:
@@ -156,10 +164,22 @@ class FoldLoops(ChainLoops):
             self.place = 0
 
         order = [i for i in self.inner if i not in (self.plan.lane, self.plan.outer)]
+        order.sort(key=self.slides)
         order += [i for i in (self.plan.outer, self.plan.lane) if i in self.inner]
         self.over(order, dict(places[0]), together)
         self.mask = kept
         self.results(folds, places)
+
+    def slides(self, dim: int) -> bool:
+        """Whether the results that are reduced together read what others read one step on along an inner dimension.
+
+        Such a dimension comes last: what one step reads is then still in registers for the next.
+        """
+        if self.blocked is None or self.across:
+            return False
+        views = [v for i in self.instrs for role, v in i.views() if role != "dst"]
+        steps = [(v.strides[self.blocked].constant, v.strides[dim].constant) for v in views]
+        return self.parts == 1 and any(a and b and a % b == 0 and a // b < self.together for a, b in steps)
 
     def results(self, folds: Sequence[tuple[int, Instr]], places: Sequence[Index]) -> None:
         """Joins the partial sums and goes on with them."""
@@ -188,14 +208,16 @@ class FoldLoops(ChainLoops):
         while len(values) > 1:
             odd = values[len(values) // 2 * 2 :]
             values = [mathlib.join(lanes, fn, *values[i : i + 2]) for i in range(0, len(values) - 1, 2)] + odd
-        value, found = values[0], self.e.op(f"load {self.met_type(lanes)}, ptr {self.nans[n][number]}")
+        if last := self.unseen.pop((n, number), ""):
+            self.look(n, number, lanes, last, last)
+        value, found = values[0], self.e.op(f"load {self.met_type(lanes)}, ptr {self.ordered[n][number]}")
         least = 1 if self.across else plan.part if plan.outer in self.inner else plan.width
         while lanes.width > least:
             half = lanes.alike(lanes.width // 2)
             low, high = (list(range(at, at + half.width)) for at in (0, half.width))
             value = mathlib.join(half, fn, *(shuffled(self.f, lanes.type, value, "", order) for order in (low, high)))
             parts = (shuffled(self.f, self.met_type(lanes), found, "", order) for order in (low, high))
-            found = self.e.op(f"or {self.met_type(half)} {', '.join(parts)}")
+            found = self.e.op(f"and {self.met_type(half)} {', '.join(parts)}")
             lanes = half
         if not self.meets_nan(instr, lanes):
             return value
@@ -204,11 +226,23 @@ class FoldLoops(ChainLoops):
             if self.met_type(lanes) == lanes.mask
             else self.e.op(f"icmp slt {lanes.word} {found}, zeroinitializer")
         )
-        return lanes.select(met, lanes.constant(float("nan")), value)
+        return lanes.select(met, value, lanes.constant(float("nan")))
 
     def met_type(self, lanes: Lanes) -> str:
-        """What notes the lanes that met a NaN: a mask, or where the CPU has no registers for those, words of ones."""
+        """What notes the lanes that met no NaN: a mask, or where the CPU has no registers for those, words of ones."""
         return lanes.mask if self.f.cpu.vector_bytes == 64 else lanes.word
+
+    def look(self, n: int, place: int, lanes: Lanes, a: str, b: str, part: str = "") -> None:
+        """Notes where one of two terms is a NaN, of the lanes of `part` if given."""
+        kind, noted = self.met_type(lanes), self.ordered[n][place]
+        if part:
+            met = self.e.op(f"and {lanes.mask} {part}, {lanes.two('fcmp uno', a, b)}")
+            here = self.e.op(f"xor {lanes.mask} {met}, splat (i1 true)")
+        else:
+            here = lanes.two("fcmp ord", a, b)
+        here = lanes.cast("sext", here, lanes.mask, kind)
+        before = self.e.op(f"load {kind}, ptr {noted}")
+        self.e.do(f"store {kind} {self.e.op(f'and {kind} {before}, {here}')}, ptr {noted}")
 
     def meets_nan(self, instr: Instr, lanes: Lanes) -> bool:
         """Whether joining loses NaNs, so that they are counted apart."""
@@ -236,9 +270,14 @@ class FoldLoops(ChainLoops):
             new = mathlib.join(lanes, fn, old, inputs["src"])
         part = self.mask if self.across else ""  # other lanes' results are not stored
         e.do(f"store {lanes.type} {lanes.select(part, new, old) if part else new}, ptr {slot}")
-        if self.meets_nan(instr, lanes):
-            nan = self.nans[n][self.place]
-            kind, here = self.met_type(lanes), lanes.two("fcmp uno", inputs["src"], inputs["src"])
-            here = e.op(f"and {lanes.mask} {here}, {part}") if part else here
-            here = lanes.cast("sext", here, lanes.mask, kind)
-            e.do(f"store {kind} {e.op(f'or {kind} ' + e.op(f'load {kind}, ptr {nan}') + f', {here}')}, ptr {nan}")
+        if not self.meets_nan(instr, lanes):
+            return
+        src, key = inputs["src"], (n, self.place)
+        if self.terms and not self.across and self.plan.outer not in self.inner:  # written out: two terms at once
+            before = self.unseen.pop(key, "")
+            if before:
+                self.look(n, self.place, lanes, before, src)
+            else:
+                self.unseen[key] = src
+        else:
+            self.look(n, self.place, lanes, src, src, part)

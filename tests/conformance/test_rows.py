@@ -34,6 +34,9 @@ POOLS = [
     *both("row", (2, 6, 40), [5], strides=[3], pads=[2, 1]),
     *both("volume", (1, 8, 6, 7, 5), [2, 3, 2], strides=[2, 1, 1]),
     *both("large-window", (1, 4, 23, 23), [13, 13], pads=[6, 6, 6, 6]),
+    *both("wide-volume", (1, 2, 8, 19, 26), [3, 7, 9], strides=[2, 1, 1], pads=[1, 3, 4, 1, 3, 4]),
+    pool("max-wide-dilated", "MaxPool", (1, 20, 31, 25), [7, 3], dilations=[3, 2], pads=[3, 1, 2, 2]),
+    pool("max-wide-u8", "MaxPool", (1, 16, 21, 21), [9, 9], dtype=np.uint8, pads=[4, 4, 4, 4]),
     pool("count-pads", "AveragePool", (1, 16, 9, 9), [3, 3], pads=[1, 1, 1, 1], count_include_pad=1),
     pool(
         "count-pads-ceil",

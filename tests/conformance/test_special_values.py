@@ -109,6 +109,7 @@ def windows_and_rows() -> list[Case]:
     scale = {"s": random(45, seed=5), "b": random(45, seed=6)}
     return [
         Case("maxpool", [node("MaxPool", "x", **pool)], {"x": image}),
+        Case("maxpool-wide", [node("MaxPool", "x", kernel_shape=[7, 5], pads=[3, 2, 3, 2])], {"x": image}),
         Case("averagepool", [node("AveragePool", "x", **pool)], {"x": image}),
         Case("averagepool-denormal", [node("AveragePool", "x", **pool)], {"x": denormal(1, 7, 13, 11)}),
         Case("globalpool", [node("GlobalAveragePool", "x")], {"x": image}),
