@@ -15,11 +15,13 @@ from __future__ import annotations
 from string import Template
 
 from vcc.runtime.native.futex import OFFERS, SPINS
-from vcc.runtime.native.scratch import CLAIM_BYTES, CLAIMS, DONE, ROUSED, SLEEPERS, STOP_WORD, TRAP
+from vcc.runtime.native.lending import BOX_BYTES, BOXES
+from vcc.runtime.native.scratch import CLAIM_BYTES, CLAIMS, DONE, HOLDS, ROUSED, SLEEPERS, STOP_WORD, TRAP
 
 #: Words of a job, in bytes: threads; phases and how many; tasks and the bytes of one; the functions of the launches;
-#: where tensors lie (driver.py); the shared words; the function `work`; each thread's scratch.
-PARTS, PHASES, PHASE_COUNT, TASKS, TASK_BYTES, LAUNCHES, PLACES, SHARED, WORK, SCRATCH = range(0, 80, 8)
+#: where tensors lie (driver.py); the shared words; the function `work`; the workers' memory, 0 if they are Python's
+#: (lending.py); each thread's scratch.
+PARTS, PHASES, PHASE_COUNT, TASKS, TASK_BYTES, LAUNCHES, PLACES, SHARED, WORK, CREW, SCRATCH = range(0, 88, 8)
 #: Words of a phase: its first task, the one after its last, the pieces of all phases up to and with it.
 PHASE_WORDS = 3
 #: Words of a task: its first launch, the one after its last, pieces, whether every thread must do just its own; then
@@ -32,7 +34,7 @@ TRAPS = 4096
 PATIENT = 64
 #: Nanoseconds of sleep after which a thread looks whether it shall stop, of which nobody wakes it, and looks before it
 #: sleeps, during which the others come to see that it does.
-NAP, LAST_LOOKS = 2_000_000, 64
+NAP, LAST_LOOKS = 250_000, 64
 
 _CLAIM = """
 define internal i64 @claim(ptr %word, i64 %epoch, i64 %size) nounwind {
@@ -167,6 +169,18 @@ entry:
   %own.line = mul i64 %me, $claim_bytes
   %own = getelementptr i8, ptr %claims, i64 %own.line
   %own.done = getelementptr i8, ptr %own, i64 $done
+  %own.holds = getelementptr i8, ptr %own, i64 $holds
+  %crew.at = getelementptr i8, ptr %job, i64 $crew
+  %crew = load ptr, ptr %crew.at
+  %no_crew = icmp eq ptr %crew, null
+  %leader = icmp eq i64 %me, 0
+  %no_box = or i1 %no_crew, %leader
+  %no_help = xor i1 %leader, true
+  %no_lending = or i1 %no_crew, %no_help
+  %box.number = sub i64 %me, 1
+  %box.at = mul i64 %box.number, $box_bytes
+  %boxes = getelementptr i8, ptr %crew, i64 $boxes
+  %box = getelementptr i8, ptr %boxes, i64 %box.at
   %last = sub i64 %phase_count, 1
   store i64 0, ptr %phase
   store i64 0, ptr %made
@@ -224,6 +238,7 @@ take:
   %empty = icmp slt i64 %got, 0
   br i1 %empty, label %task.over, label %do
 do:
+  store atomic i64 1, ptr %own.holds monotonic, align 8
   %number = add i64 %k.low, %got
   %bad = call i1 @piece(ptr %job, ptr %shared, ptr %scratch, ptr %k.row, i64 %number)
   %n = load i64, ptr %count
@@ -246,12 +261,18 @@ tell:
   %sum = add i64 %earlier, %fresh
   store i64 %sum, ptr %made
   store atomic i64 %sum, ptr %own.done release, align 8
+  store atomic i64 0, ptr %own.holds monotonic, align 8
   %asleep = load atomic i64, ptr %sleepers acquire, align 8
   %nobody = icmp eq i64 %asleep, 0
-  br i1 %nobody, label %look, label %rouse
+  br i1 %nobody, label %told, label %rouse
 rouse:
   atomicrmw add ptr %roused, i64 1 seq_cst
   call void @wake(ptr %roused)
+  br label %told
+told:
+  br i1 %no_box, label %look, label %return
+return:
+  call void @give_back(ptr %crew, ptr %box)
   br label %look
 
 ; the phase's end: look, rest, sleep
@@ -299,6 +320,11 @@ last.look:
 nap.now:
   br i1 %l.ready, label %up, label %down
 down:
+  br i1 %no_lending, label %asleep.now, label %lend
+lend:
+  call void @lend(ptr %crew, ptr %claims, i64 %parts)
+  br label %asleep.now
+asleep.now:
   call void @sleep(ptr %roused, i32 %expected, i64 $nap)
   br label %up
 up:
@@ -346,6 +372,7 @@ rob.take:
   %s.empty = icmp slt i64 %s.got, 0
   br i1 %s.empty, label %rob, label %rob.do
 rob.do:
+  store atomic i64 1, ptr %own.holds monotonic, align 8
   %s.number = add i64 %s.low, %s.got
   %s.bad = call i1 @piece(ptr %job, ptr %shared, ptr %scratch, ptr %s.row, i64 %s.number)
   store i64 1, ptr %count
@@ -372,7 +399,8 @@ def working() -> str:
     words = {
         "parts": PARTS, "phases": PHASES, "phase_count": PHASE_COUNT, "tasks": TASKS, "task_bytes": TASK_BYTES,
         "launches": LAUNCHES, "places": PLACES, "shared": SHARED, "scratch": SCRATCH, "stop_word": STOP_WORD,
-        "done": DONE, "trap": TRAP, "sleepers": SLEEPERS, "roused": ROUSED, "claims": CLAIMS,
+        "done": DONE, "holds": HOLDS, "crew": CREW, "boxes": BOXES, "box_bytes": BOX_BYTES, "trap": TRAP,
+        "sleepers": SLEEPERS, "roused": ROUSED, "claims": CLAIMS,
         "claim_bytes": CLAIM_BYTES, "traps": TRAPS,
         "phase_bytes": 8 * PHASE_WORDS, "bounds": 8 * TASK_WORDS, "patient": PATIENT, "enough": SPINS + OFFERS,
         "nap": NAP, "last_looks": LAST_LOOKS,

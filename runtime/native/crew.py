@@ -15,8 +15,9 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache
 
 from vcc.runtime.native.code import Loaded
-from vcc.runtime.native.crew_code import BOX_BYTES, BOXES, CPU_BYTES, CPUS, NUMBER, OCCUPIED
+from vcc.runtime.native.crew_code import NUMBER, OCCUPIED
 from vcc.runtime.native.futex import has_futex
+from vcc.runtime.native.lending import BOX_BYTES, BOXES, CPU_BYTES, CPUS
 from vcc.runtime.native.scratch import LINE
 
 #: Threads of a run at most: so many boxes are kept, of which only those of threads that were started take memory.
@@ -34,18 +35,18 @@ class Workers:
         raw = _libc().calloc(1, self._bytes + LINE)
         if not raw:
             raise MemoryError
-        self._memory, self._started = -(-raw // LINE) * LINE, 0
+        self.address, self._started = -(-raw // LINE) * LINE, 0
         self._starting = threading.Lock()
 
     def reset(self) -> None:
         """Forget the threads of the parent process, and the job that they may have had when it forked."""
         self._starting = threading.Lock()
-        ctypes.memset(self._memory, 0, BOXES + BOX_BYTES * self._started)
+        ctypes.memset(self.address, 0, BOXES + BOX_BYTES * self._started)
         self._started = 0
 
     def runner(self, code: Loaded, threads: int) -> Go:
         """What runs jobs of that code on so many threads, of which the caller's is one."""
-        memory, go = self._memory, _function(code, "go", ctypes.c_void_p)
+        memory, go = self.address, _function(code, "go", ctypes.c_void_p)
 
         def run(job: int) -> int:
             if self._started < threads - 1:
@@ -63,10 +64,10 @@ class Workers:
             return
         try:
             allowed = sum(1 << cpu for cpu in os.sched_getaffinity(0) if cpu < 8 * CPU_BYTES)
-            ctypes.memmove(self._memory + CPUS, allowed.to_bytes(CPU_BYTES, "little"), CPU_BYTES)
+            ctypes.memmove(self.address + CPUS, allowed.to_bytes(CPU_BYTES, "little"), CPU_BYTES)
             address = _kept_for_ever(code).address("worker")
             while self._started < count:
-                box = self._memory + BOXES + BOX_BYTES * self._started
+                box = self.address + BOXES + BOX_BYTES * self._started
                 ctypes.c_int64.from_address(box + NUMBER).value = self._started + 1
                 thread = ctypes.c_ulong()
                 if _libc().pthread_create(ctypes.byref(thread), None, address, box):
@@ -79,6 +80,8 @@ class Workers:
 
 class Borrowed:
     """Threads of Python's, for systems on which others cannot sleep."""
+
+    address = 0  # they have no memory for a leader to look into
 
     def __init__(self) -> None:
         self.reset()

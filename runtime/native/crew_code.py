@@ -15,17 +15,14 @@ from string import Template
 
 from vcc.runtime.native.claims import PARTS, SHARED, WORK, working
 from vcc.runtime.native.futex import OFFERS, SPINS, has_futex, waiting
-from vcc.runtime.native.scratch import CLAIM_BYTES, CLAIMS, LINE, TRAP
+from vcc.runtime.native.lending import AT_WORK, AVOIDED, BOX_BYTES, BOXES, CPU_BYTES, THREAD, lending
+from vcc.runtime.native.scratch import CLAIM_BYTES, CLAIMS, TRAP
 
-#: The crew's memory: which CPUs its threads may run on, a bit each; whether it has a job; boxes of workers 1, 2, ...
-CPUS, AT_WORK, BOXES = 0, 128, 192
-CPU_BYTES = AT_WORK - CPUS
 #: What `go` returns if the crew has another job.
 OCCUPIED = -1
 #: Words of a box: the job (BUSY while it is worked on), posts so far, whether the worker sleeps; on another cache line
 #: its number in the crew, its thread as the kernel numbers it, and the CPU that it avoids, plus 1.
-JOB, POSTS, ASLEEP, NUMBER, THREAD, AVOIDED = 0, 8, 16, 64, 72, 80
-BOX_BYTES = 2 * LINE
+JOB, POSTS, ASLEEP, NUMBER = 0, 8, 16, 64
 BUSY = 1
 #: Nanoseconds for which a worker looks for the next job, if the last one came within as long.
 EAGER = 100_000
@@ -39,7 +36,6 @@ _BLOCKED = ~sum(1 << (number - 1) for number in (4, 5, 6, 7, 8, 11))
 _GETTID = {"x86_64": 186, "aarch64": 178}
 
 _ALONE = Template("""
-declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
 define void @clear(ptr %job) nounwind {
   %parts.at = getelementptr i8, ptr %job, i64 $parts
   %parts = load i64, ptr %parts.at
@@ -64,52 +60,17 @@ define i64 @alone(ptr %job) nounwind {
   ret i64 %result
 }
 """)
-_TOGETHER = Template("""
-declare i32 @sched_getcpu()
-declare i32 @sched_setaffinity(i32, i64, ptr)
-declare i32 @pthread_sigmask(i32, ptr, ptr)
-declare i32 @clock_gettime(i32, ptr)
-
-define internal i64 @clock() nounwind {
-  %time = alloca [2 x i64]
-  call i32 @clock_gettime(i32 1, ptr %time)
-  %seconds = load i64, ptr %time
-  %rest.at = getelementptr i8, ptr %time, i64 8
-  %rest = load i64, ptr %rest.at
-  %whole = mul i64 %seconds, 1000000000
-  %sum = add i64 %whole, %rest
-  ret i64 %sum
-}
-
-define internal void @avoid(ptr %crew, ptr %box, i64 %cpu) nounwind noinline {
-entry:
-  %set = alloca [$cpu_bytes x i8], align 8
-  %thread.at = getelementptr i8, ptr %box, i64 $thread
-  %thread = load atomic i64, ptr %thread.at monotonic, align 8
-  %begun = icmp ne i64 %thread, 0
-  %small = icmp ult i64 %cpu, $cpu_bits
-  %can = and i1 %begun, %small
-  br i1 %can, label %copy, label %out
-copy:
-  call void @llvm.memcpy.p0.p0.i64(ptr %set, ptr %crew, i64 $cpu_bytes, i1 false)
-  %index = lshr i64 %cpu, 6
-  %bit = and i64 %cpu, 63
-  %one = shl i64 1, %bit
-  %others = xor i64 %one, -1
-  %word.at = getelementptr i64, ptr %set, i64 %index
-  %word = load i64, ptr %word.at
-  %left = and i64 %word, %others
-  store i64 %left, ptr %word.at
-  %id = trunc i64 %thread to i32
-  call i32 @sched_setaffinity(i32 %id, i64 $cpu_bytes, ptr %set)
-  %avoided.at = getelementptr i8, ptr %box, i64 $avoided
-  %noted = add i64 %cpu, 1
-  store i64 %noted, ptr %avoided.at
-  br label %out
-out:
+_NO_LENDING = """
+declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
+define internal void @lend(ptr %crew, ptr %claims, i64 %parts) nounwind {
   ret void
 }
-declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
+define internal void @give_back(ptr %crew, ptr %box) nounwind {
+  ret void
+}
+"""
+_TOGETHER = Template("""
+declare i32 @pthread_sigmask(i32, ptr, ptr)
 
 define i64 @go(ptr %job, ptr %crew) nounwind {
 entry:
@@ -190,6 +151,7 @@ pause:
   call void @rest(i64 %turn)
   br label %wait
 nap:
+  call void @lend_to(ptr %e.box)
   call void @sleep(ptr %e.job, i32 $busy, i64 $end_nap)
   br label %wait
 over:
@@ -217,7 +179,7 @@ entry:
   store i1 false, ptr %eager
   br label %idle
 idle:
-  %now = call i64 @clock()
+  %now = call i64 @clock(i32 1)
   store i64 %now, ptr %idle.since
   br label %again
 again:
@@ -239,7 +201,7 @@ long:
   br i1 %is_eager, label %check, label %doze
 check:
   %since = load i64, ptr %idle.since
-  %later = call i64 @clock()
+  %later = call i64 @clock(i32 1)
   %passed = sub i64 %later, %since
   %soon = icmp ult i64 %passed, $eager_time
   br i1 %soon, label %again, label %doze
@@ -256,7 +218,7 @@ nap:
 up:
   store atomic i64 0, ptr %asleep.at seq_cst, align 8
   %slept.since = load i64, ptr %idle.since
-  %woken = call i64 @clock()
+  %woken = call i64 @clock(i32 1)
   %gap = sub i64 %woken, %slept.since
   %short = icmp ult i64 %gap, $eager_time
   store i1 %short, ptr %eager
@@ -271,6 +233,10 @@ do:
   %job.work = load ptr, ptr %job.work.at
   call void %job.work(ptr %job, i64 %number)
   store atomic i64 0, ptr %job.at seq_cst, align 8
+  %before.at = mul i64 %number, -$box_bytes
+  %zeroth = getelementptr i8, ptr %box, i64 %before.at
+  %crew = getelementptr i8, ptr %zeroth, i64 $to_crew
+  call void @give_back(ptr %crew, ptr %box)
   br label %idle
 }
 """)
@@ -290,7 +256,7 @@ def crew_code() -> str:
         "boxes": BOXES, "box_bytes": BOX_BYTES, "job": JOB,
         "posts": POSTS, "asleep": ASLEEP, "number": NUMBER, "thread": THREAD, "avoided": AVOIDED, "busy": BUSY,
         "eager_time": EAGER, "looks": LOOKS, "end_nap": _END_NAP, "blocked": _BLOCKED, "enough": SPINS + OFFERS,
-        "gettid": _GETTID.get(platform.machine(), 0),
+        "gettid": _GETTID.get(platform.machine(), 0), "to_crew": BOX_BYTES - BOXES,
     }  # fmt: skip
-    together = _TOGETHER.substitute(words) if has_futex() else ""
+    together = lending() + _TOGETHER.substitute(words) if has_futex() else _NO_LENDING
     return waiting() + working() + _ALONE.substitute(words) + together

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vcc.runtime.native.claims import (
+    CREW,
     LAUNCHES,
     PARTS,
     PHASE_COUNT,
@@ -80,10 +81,13 @@ class Job:
     """A segment's work for one run at a time. `address` is what `go` takes; `launches` are functions of the driver.
 
     `places` and `shared` are addresses, of the table of driver.py and of `shared_bytes` bytes; `scratch` those of the
-    threads' own memories; `work` is the address of the function. Plan and functions are kept alive.
+    threads' own memories; `work` is the address of the function, `crew` that of the workers' memory, 0 if it has none.
+    Plan and functions are kept alive.
     """
 
-    def __init__(self, plan: Plan, launches: _Words, places: int, shared: int, scratch: Sequence[int], work: int):
+    def __init__(
+        self, plan: Plan, launches: _Words, places: int, shared: int, scratch: Sequence[int], work: int, crew: int
+    ):
         words = {
             PARTS: plan.threads,
             PHASES: ctypes.addressof(plan.phases),
@@ -94,6 +98,7 @@ class Job:
             PLACES: places,
             SHARED: shared,
             WORK: work,
+            CREW: crew,
         }
         self._kept = plan, launches
         self._words = _words([*(words[at] for at in range(0, SCRATCH, 8)), *scratch[: plan.threads]])

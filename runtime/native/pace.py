@@ -2,8 +2,9 @@
 
 Threads meet between kernels, which takes microseconds, and much longer when other processes want their CPUs. No figure
 known beforehand tells whether that pays for a segment of a hundred microseconds, but its own runs do: the first few
-try both, and later now and then some try the other way, so rarely that even a bad try costs little. The results are the
-same bits either way.
+try both, and later now and then some try the other way. What a trial loses says how soon the next one is: ways that
+are nearly as fast are compared often, for a wrong choice among them is soon put right, and a bad way rarely. The
+results are the same bits either way.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ LONG = 0.1
 #: Runs of each way that are remembered; the median counts. The best would say what several threads can do on an idle
 #: machine, even where others mostly keep one of them from running.
 REMEMBERED = 5
-#: At most one part in so many of the time goes into trying the way that was slower, but at the beginning one in EARLY:
-#: what disturbed the first runs may be gone soon.
-SHARE, EARLY = 50, 8
-#: Runs after each other that try a way: workers that have slept find it slower to begin with. A run that takes
-#: HOPELESS times as long as the better way ends the trial.
-TRIES, HOPELESS = REMEMBERED, 4.0
+#: Runs after each other that try a way: workers that have slept find it slower to begin with. Fewer are enough if SLOW
+#: of them are slower than the better way, or one takes HOPELESS times as long.
+TRIES, SLOW, HOPELESS = REMEMBERED, 2, 4.0
+#: At most one part in so many of the time is lost by trials, but at the beginning and after a change of mind one in
+#: EARLY: what disturbed the last runs may be gone soon. So many runs are between trials even if they lose nothing.
+SHARE, EARLY, LEAST = 50, 16, 2 * TRIES
 
 
 class Pace:
@@ -33,9 +34,10 @@ class Pace:
 
     def __init__(self, *ways: int):
         self._times = {way: deque[float](maxlen=REMEMBERED) for way in dict.fromkeys(ways)}
-        self._most = self._now = max(ways)
+        self._most = self._now = self._chosen = max(ways)
         self._cold, self._trying, self._patience = True, False, EARLY
         self._left = 0.0 if len(self._times) > 1 else math.inf  # runs until the next decision
+        self._tried = self._slow = 0  # runs of the present trial, slower ones
         self.expected = math.inf
 
     def threads(self) -> int:
@@ -49,19 +51,16 @@ class Pace:
         times, most = self._times, self._most
         if self._cold or LONG < typical(times[most]) < math.inf:
             return most
-        untried = [way for way, found in times.items() if len(found) < REMEMBERED]
-        if untried:
-            self._trying = True
-            return max(untried)
         best, other = sorted(times, key=lambda way: typical(times[way]))
-        self._trying = not self._trying
-        if self._trying:
-            self._now, self._left = other, TRIES - 1
-        else:
-            self._now = best
-            self._left = int(TRIES * self._patience * typical(times[other]) / typical(times[best]))
-            self._patience = min(SHARE, 2 * self._patience)
-        return self._now
+        if not self._trying or not times[other]:
+            self._trying, self._now, self._left, self._tried, self._slow = True, other, TRIES - 1, 0, 0
+            return other
+        if best != self._chosen:
+            self._chosen, self._patience = best, EARLY
+        lost = self._tried * (typical(times[other]) / typical(times[best]) - 1)  # in runs of the better way
+        self._trying, self._now, self._left = False, best, max(LEAST, int(self._patience * lost))
+        self._patience = min(SHARE, 2 * self._patience)
+        return best
 
     @property
     def long(self) -> bool:
@@ -75,8 +74,12 @@ class Pace:
             self._cold = False
         else:
             self._times[threads].append(seconds)
-            if self._trying and seconds > HOPELESS * min(map(typical, self._times.values())):
-                self._left = 0.0
+            if self._trying:
+                best = min(map(typical, self._times.values()))
+                self._tried += 1
+                self._slow += seconds > best
+                if self._slow >= SLOW or seconds > HOPELESS * best:
+                    self._left = 0.0
 
 
 def typical(seconds: Iterable[float]) -> float:

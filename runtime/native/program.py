@@ -67,7 +67,10 @@ class _Memories:
         places, work = ctypes.addressof(self._places), program.code.loaded.address("work")
         scratch = [each.address for each in self.scratch]
         self.jobs = [
-            {way: Job(made, each.launches, places, shared, scratch, work) for way, made in each.plans.items()}
+            {
+                way: Job(made, each.launches, places, shared, scratch, work, CREW.address)
+                for way, made in each.plans.items()
+            }
             for each in program.segments
         ]
 

@@ -18,10 +18,11 @@ STOPPED = "the run was interrupted"
 
 LINE = 64
 #: Shared words: a trap; threads that sleep, and how often they were woken; threads that arrived at a meeting, meetings
-#: so far (meeting.py). From CLAIMS on, each thread has CLAIM_BYTES: a cache line that says what is taken of its work,
-#: and DONE after it another one that says how many pieces it has made (claims.py).
+#: so far (meeting.py). From CLAIMS on, each thread has CLAIM_BYTES: a cache line that says what is taken of its work
+#: and, at HOLDS, whether it has pieces that it has not told of; at DONE another one says how many it has made
+#: (claims.py).
 TRAP, SLEEPERS, ROUSED, ARRIVED, MEETINGS, CLAIMS = 0, LINE, LINE + 8, 2 * LINE, 3 * LINE, 4 * LINE
-DONE, CLAIM_BYTES = LINE, 2 * LINE
+HOLDS, DONE, CLAIM_BYTES = 8, LINE, 2 * LINE
 
 
 def shared_bytes(threads: int) -> int:
