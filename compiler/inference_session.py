@@ -105,19 +105,19 @@ class InferenceSession:
         *,
         out: Sequence[Array] | None = None,
     ) -> list[Array]:
-        """The named outputs (None: all of them, in the model's order), written to the arrays `out` if given.
+        """The named outputs (None or none: all of them, in the model's order), written to the arrays `out` if given.
 
         Several threads may call this at once. Raises `VccError` E0105 for unsuitable feeds and arrays.
         """
         if run_options is not None:
             warnings.warn("vcc.InferenceSession ignores run_options", stacklevel=2)
-        if output_names is None and out is None and self._fixed is not None:
+        if not output_names and out is None and self._fixed is not None:
             return self._fixed.run(input_feed)
         if not isinstance(cast(object, input_feed), Mapping):
             raise error("E0105", f"input_feed is a dict of arrays by name, not a {type(input_feed).__name__}")
-        feeds = {name: np.asarray(array) for name, array in input_feed.items()}
+        feeds = {name: _array(name, given) for name, given in input_feed.items()}
         known = [each.name for each in self._outputs]
-        wanted = known if output_names is None else list(output_names)
+        wanted = list(output_names) if output_names else known
         if unknown := [name for name in wanted if name not in known]:
             raise error("E0105", f"the model has no output '{unknown[0]}'; it has {', '.join(known)}")
         program = self._program(feeds)
@@ -187,6 +187,13 @@ def _signature(model: str | Path | bytes, values: Mapping[str, Any]) -> tuple[li
     ranked = all(each.type.tensor_type.HasField("shape") for each in needed)
     closed = ranked and all(isinstance(size, int) for each in inputs for size in each.shape)
     return inputs, [_arg(each) for each in graph.output], closed
+
+
+def _array(name: str, given: Any) -> Array:
+    try:
+        return np.asarray(given)
+    except (ValueError, TypeError) as problem:
+        raise error("E0105", f"input '{name}' is not an array: {problem}") from problem
 
 
 def _arg(info: Any) -> NodeArg:

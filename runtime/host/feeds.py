@@ -45,9 +45,8 @@ def bind_inputs(specs: Sequence[TensorSpec], feeds: Feeds) -> list[Array]:
             problems.append(Diagnostic("E0105", f"input '{spec.name}' is {describe(spec)}, not an array: {problem}"))
             continue
         if not matches(spec, array):
-            problems.append(
-                Diagnostic("E0105", f"input '{spec.name}' is {describe(spec)}, but {_described(array)} was given")
-            )
+            message = f"input '{spec.name}' is {describe(spec)}, but {_described(array)} was given"
+            problems.append(Diagnostic("E0105", message, help=_remedy(spec, array)))
         usable = array.flags.c_contiguous and array.flags.aligned
         arrays.append(array if usable else np.require(array, requirements=["C", "A"]))
     if problems:
@@ -154,6 +153,16 @@ def _described(array: Array) -> str:
     except KeyError:
         name = str(array.dtype)
     return f"{name}[{','.join(map(str, array.shape))}]"
+
+
+def _remedy(spec: TensorSpec, array: Array) -> str:
+    """What to do about an array of another shape or dtype."""
+    if array.shape != spec.shape:
+        sizes = list(array.shape)
+        word = f"--shape {spec.name}:{'x'.join(map(str, sizes))}"
+        return f"compile the model for that shape: {word}, shapes={{...: {sizes}}}"
+    name = np.dtype(spec.dtype.numpy).name
+    return f"numpy.asarray(..., {'numpy' if hasattr(np, name) else 'ml_dtypes'}.{name}) converts it"
 
 
 def _called(what: object) -> str:

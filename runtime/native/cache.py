@@ -81,13 +81,19 @@ class Cache:
         return self.folder / (name + SUFFIX)
 
     def load(self, name: str) -> bytes | None:
-        """A file's bytes; None if there is none. Raises CacheError if it or the folder is not the user's alone."""
+        """A file's bytes; None if there is none, or one larger than `store` keeps.
+
+        Raises CacheError if it or the folder is not the user's alone.
+        """
         path = self.path(name)
         try:
             self._trust(self.folder.lstat(), self.folder, stat.S_ISDIR)
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
             try:
-                self._trust(os.fstat(descriptor), path, stat.S_ISREG)
+                status = os.fstat(descriptor)
+                self._trust(status, path, stat.S_ISREG)
+                if status.st_size > self.limit:
+                    return None
                 with suppress(OSError):
                     os.utime(descriptor)  # now used last
                 with open(descriptor, "rb", closefd=False) as file:

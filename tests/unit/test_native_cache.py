@@ -94,6 +94,10 @@ def test_the_longest_unused_go_first(cache: Cache):
     assert [name for name in "abcde" if cache.load(name) is not None] == ["a", "d", "e"]
     cache.store("f", bytes(1001))  # would not leave room for anything else
     assert cache.load("f") is None and cache.usage().nbytes == 780
+    os.truncate(cache.path("a"), 1 << 40)  # damage that must not be read into memory
+    assert cache.load("a") is None
+    cache.store("a", b"one")
+    assert cache.load("a") == b"one"
 
 
 def test_what_was_abandoned_is_removed(cache: Cache):

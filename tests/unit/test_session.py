@@ -129,6 +129,17 @@ def test_unsuitable_inputs_are_told_against_what_is_expected(image: Image, feeds
     assert caught.value.diagnostics[0].code == "E0105"
 
 
+def test_what_to_do_about_unsuitable_inputs_is_told(image: Image, x: np.ndarray):
+    for given, remedy in (
+        (x.astype(np.float64), "numpy.asarray(..., numpy.float32) converts it"),
+        (x.astype(">f4"), "numpy.asarray(..., numpy.float32) converts it"),
+        (x[:2], "compile the model for that shape: --shape x:2x4, shapes={...: [2, 4]}"),
+    ):
+        with pytest.raises(VccError) as caught:
+            Program(image).run([given])
+        assert caught.value.diagnostics[0].help == remedy
+
+
 def test_unsuitable_outputs_are_told(image: Image, x: np.ndarray):
     with pytest.raises(VccError, match=r"output 'y' is f32\[4,3\], but the array is f32\[3,4\]"):
         Program(image).run([x], out=[x.copy()])

@@ -76,6 +76,12 @@ def test_shapes_are_compiled_once_each(monkeypatch: pytest.MonkeyPatch):
     assert compiled == [{"image": (3, 1, 8, 8)}, {"image": (1, 1, 8, 8)}]
 
 
+def test_no_names_of_outputs_mean_all():
+    session = vcc.InferenceSession(demo.model_path())
+    for names in (None, [], ()):
+        assert len(session.run(names, {"image": images[:1]})) == 1
+
+
 def test_a_session_loads_binaries(tmp_path: Path):
     vcc.compile(demo.model_path(), shapes={"image": (1, 1, 8, 8)}).save(tmp_path / "d.vbin")
     session = vcc.InferenceSession(tmp_path / "d.vbin")
@@ -131,7 +137,15 @@ def test_an_input_of_unknown_rank_takes_the_shape_that_is_fed():
 
 
 @pytest.mark.parametrize(
-    "feeds", [{}, [images[:1]], {"picture": images[:1]}, {"image": images[:1, 0]}, {"image": images[:1] > 0}]
+    "feeds",
+    [
+        {},
+        [images[:1]],
+        {"picture": images[:1]},
+        {"image": images[:1, 0]},
+        {"image": images[:1] > 0},
+        {"image": [[1], [1, 2]]},
+    ],
 )
 def test_unsuitable_feeds(feeds: Any):
     session = vcc.InferenceSession(demo.model_path())
