@@ -41,6 +41,11 @@ class Cell(StrEnum):
         """How many values a step computes for each element of the state."""
         return 4 if self is Cell.LSTM else 3 if self in (Cell.GRU, Cell.GRU_LINEAR) else 1
 
+    @property
+    def more(self) -> int:
+        """How many rows a result has behind those of the steps."""
+        return int(self in (Cell.LSTM, Cell.GRU))
+
 
 @irdl_attr_definition
 class CellAttr(EnumAttribute[Cell], SpacedOpaqueSyntaxAttribute):
@@ -54,7 +59,7 @@ QUANTISED = ("scale", "sums", "zero")
 
 
 def recurrence_type(cell: Cell, x: Tensor, r: Tensor, others: dict[str, Tensor | None]) -> Tensor:
-    """x [T, B, D * gates * H], r [D, H, gates * H] -> [T, D, B, H]; for an LSTM [T + 1, D, B, H].
+    """x [T, B, D * gates * H], r [D, H, gates * H] -> [T, D, B, H]; for an LSTM and a `gru` [T + 1, D, B, H].
 
     The initial state h and the LSTM's c have [D, B, H], the bias of `gru_linear` [D, H], peepholes [D, 3, H]. With r in
     i8, scale and sums have [D, gates * H] and zero [D], the latter two in i32.
@@ -81,7 +86,7 @@ def recurrence_type(cell: Cell, x: Tensor, r: Tensor, others: dict[str, Tensor |
         require(all(t is None or t.element_type == i32 for t in (sums, zero)), "recurrence: sums and zero must be i32")
     element = same_dtype("recurrence", floats)
     require(is_float(element), f"recurrence: takes floats, not {element}")
-    return TensorType(element, (steps + (cell is Cell.LSTM), directions, batch, hidden))
+    return TensorType(element, (steps + cell.more, directions, batch, hidden))
 
 
 @irdl_op_definition
@@ -90,8 +95,8 @@ class RecurrenceOp(GraphOp):
 
     x holds, for every step, the products of the inputs and all biases that are added to gates; r multiplies the state
     of the step before. The last direction goes from the end of the sequence to its beginning if `reverse` (which two
-    directions need). States that are not given begin at zero. An LSTM's result has one row more: its cell state at
-    the end.
+    directions need). States that are not given begin at zero. An LSTM's result has one row more, its cell state at
+    the end; that of a `gru` too, its state as the last step reset it.
 
     An LSTM's r may be of bytes: (r - zero) * scale. Then each step quantises the state of all sequences of a direction
     to u8 as DynamicQuantizeLinear does, and multiplies bytes; `sums` are the sums of r's columns less H * zero.

@@ -20,7 +20,7 @@ def recurrence(op: RecurrenceOp, args: Sequence[Array]) -> Array:
     others = {name: None if value is None else next(given) for name, value in op.others.items()}
     (steps, batch, _), (directions, hidden, columns) = x.shape, r.shape
     zero = np.zeros((batch, hidden), x.dtype)
-    y = np.zeros((steps + (op.cell.data is Cell.LSTM), directions, batch, hidden), x.dtype)
+    y = np.zeros((steps + op.cell.data.more, directions, batch, hidden), x.dtype)
     for d in range(directions):
         own = {name: None if value is None else value[d] for name, value in others.items()}
         h, c = (zero if own[name] is None else own[name] for name in ("h", "c"))
@@ -28,13 +28,13 @@ def recurrence(op: RecurrenceOp, args: Sequence[Array]) -> Array:
         for t in reversed(range(steps)) if backwards else range(steps):
             h, c = _step(op.cell.data, x[t, :, d * columns :][:, :columns], r[d], h, c, own)
             y[t, d] = h
-        if op.cell.data is Cell.LSTM:
+        if op.cell.data.more:
             y[steps, d] = c
     return y
 
 
 def _step(cell: Cell, x: Array, r: Array, h: Any, c: Any, own: dict[str, Array | None]) -> tuple[Array, Array]:
-    """State and cell state after one step."""
+    """The state after one step, and the cell state; in its place a `gru` has the state as it was reset."""
     sigmoid, tanh = semantics.UNARY["sigmoid"], semantics.UNARY["tanh"]
     n = h.shape[1]
     if cell is Cell.LSTM:
@@ -50,7 +50,8 @@ def _step(cell: Cell, x: Array, r: Array, h: Any, c: Any, own: dict[str, Array |
         return semantics.UNARY["relu"](x + h @ r), c
     z, reset = np.split(sigmoid(x[:, : 2 * n] + h @ r[:, : 2 * n]), 2, axis=1)
     if cell is Cell.GRU:
-        new = tanh(x[:, 2 * n :] + (reset * h) @ r[:, 2 * n :])
+        c = reset * h
+        new = tanh(x[:, 2 * n :] + c @ r[:, 2 * n :])
     else:
         product = h @ r[:, 2 * n :]
         new = tanh(x[:, 2 * n :] + reset * (product if own["bias"] is None else product + own["bias"]))

@@ -59,7 +59,8 @@ class _Search:
         self.depth = whole_quads(self.hidden) if self.quantised else self.hidden
         self.gates = self.cell.gates
         self.width = panel_width(self.gates, self.hidden)
-        #: The products of a step; of a GRU that resets the state first, the last gate's is one of its own.
+        #: The products of a step; of a GRU that resets the state first, the last gate's is one of its own. Where
+        #: steps are divided, cores then meet after each of two halves, both of which read the state.
         self.products = 2 if self.cell is Cell.GRU else 1
 
     def run(self, node: str) -> dict[str, int]:
@@ -85,7 +86,7 @@ class _Search:
         size, gates = self.dtype.size, self.gates
         state: Any = padded(s["b"] * s["w"] * size)
         panel: Any = padded(s["k"] * gates * self.width * self.factor.size)
-        ub: Any = (3 + slots * (gates + 1)) * state + padded(s["b"] * gates * self.columns(s) * size)
+        ub: Any = (2 + self.products + slots * (gates + 1)) * state + padded(s["b"] * gates * self.columns(s) * size)
         if self.quantised:  # floats and bytes of the whole state, sums, and two constants of each column
             whole, columns = padded(s["b"] * self.hidden * size), padded(gates * s["w"] * size)
             ub = ub + (2 + slots) * whole + padded(s["b"] * self.depth) + padded(s["b"] * 4)
@@ -103,8 +104,6 @@ class _Search:
         legal = whole & ((s["resident"] == 0) | (s["k"] == self.depth)) | (s["divided"] == 1) & (s["resident"] == 0)
         if self.quantised:  # its range is that of all sequences
             legal &= (s["divided"] == 1) | (s["b"] == self.batch)
-        if self.cell is Cell.GRU:  # the reset state has no place in global memory
-            legal &= s["divided"] == 0
         # A CPU's cores are as many as a run has threads.
         crews = {self.machine.cores} if self.machine.overlap else {min(2, self.machine.cores), self.machine.cores}
         total = sum(np.where(s["divided"], self.in_steps(s, cores), self.at_once(s, cores)) for cores in crews)
@@ -146,5 +145,6 @@ class _Search:
         rounds, share = units / s["w"], units * (self.gates * self.hidden * self.factor.size)
         stays = (share <= self.machine.memories[Memory.L0B]) & (not self.machine.overlap)
         fetch: Any = transfer_cycles(self.machine, Pipe.IN, s["b"] * self.hidden * self.dtype.size, s["b"])
+        fetch, meetings = (2 * self.products - 1) * fetch, self.products * self.machine.meeting
         tile = fetch + vector + np.where(stays, product, np.maximum(product, load))
-        return self.directions * (self.steps * (rounds * tile + self.machine.meeting) + stays * rounds * load)
+        return self.directions * (self.steps * (rounds * tile + meetings) + stays * rounds * load)

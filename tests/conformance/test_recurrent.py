@@ -88,6 +88,9 @@ DIVIDED = [
     cell("both-ways", "LSTM", steps=2, batch=1, hidden=400, direction="bidirectional"),
     cell("after", "GRU", steps=3, batch=1, hidden=250, linear_before_reset=1),
     cell("after-zeros", "GRU", steps=3, batch=1, hidden=250, linear_before_reset=1, bias=False, state=False),
+    cell("reset-first", "GRU", steps=3, batch=1, hidden=250),
+    cell("reset-first-zeros", "GRU", steps=3, batch=2, hidden=306, bias=False, state=False, direction="reverse"),
+    cell("both-ways", "GRU", steps=2, batch=1, hidden=400, direction="bidirectional"),
     cell("wide", "RNN", steps=3, batch=1, hidden=450),
     cell("one-step", "LSTM", steps=1, batch=1, hidden=200),
 ]
@@ -106,13 +109,6 @@ def test_steps_are_divided_among_cores(case: Case, target: str):
     for threads in (1, 2, 3) if target == NATIVE else ():
         for a, b in zip(Executor(image).run(case.feeds, NativeEngine(threads)), actual, strict=True):
             assert_close(a, b, case.terms, f"{threads} threads")
-
-
-def test_a_state_that_is_reset_first_is_not_divided():
-    """It would have to go through global memory too, where nothing is kept for it."""
-    case = cell("reset-first", "GRU", steps=2, batch=1, hidden=250)
-    image = compile_model(case.model(), NATIVE)
-    assert not any(meets(kernel) for kernel in image.kernels)
 
 
 @pytest.mark.parametrize(
