@@ -97,8 +97,10 @@ def _from_roots(roots: Sequence[Fraction]) -> tuple[Fraction, ...]:
 def transform_weights(form: Form, weights: NDArray[Any]) -> NDArray[Any]:
     """G g G^T of weights [filters, channels, 3, 3] as f64 [size * size, channels, filters]."""
     matrix = np.array([[float(g) for g in row] for row in form.weights])
-    wide = np.einsum("ik,fckl,jl->ijcf", matrix, weights.astype(np.float64), matrix, optimize=True)
-    return wide.reshape(form.size * form.size, *wide.shape[2:])
+    filters, channels = weights.shape[:2]
+    flat = weights.transpose(2, 3, 1, 0).reshape(9, channels * filters).astype(np.float64)
+    # One product for both sides: einsum multiplies filter by filter, and takes most of a compilation.
+    return (np.kron(matrix, matrix) @ flat).reshape(form.size * form.size, channels, filters)
 
 
 #: A vector that a step reads or writes: an input, an output or a temporary by number, or what each sum begins with.
