@@ -42,7 +42,7 @@ def foremost(frame: Frame, instr: Instr) -> int:
                 return all_of_them
             near += step * (dim.max - 1) if step % pitch else 0
         most = max(most, near + 1)
-    return min(most, all_of_them)
+    return min(max(most, 1), all_of_them)  # where nothing reads any, too: the worst that is kept is one of those kept
 
 
 def passing(order: Order, low: Val, size: Val, worst: Callable[[], Val], take: Callable[[Val], None]) -> None:

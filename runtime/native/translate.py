@@ -26,6 +26,7 @@ from vcc.runtime.isa.table import OPS
 from vcc.runtime.native.compose import Composer
 from vcc.runtime.native.emit import Cpu, Emitter, Val, unsupported
 from vcc.runtime.native.epilogue import fuse, view
+from vcc.runtime.native.exact import exact
 from vcc.runtime.native.frame import Frame, adds
 from vcc.runtime.native.indexed import Indexed
 from vcc.runtime.native.length import may_be_long
@@ -50,7 +51,7 @@ class Translator:
     """
 
     def __init__(self, kernel: Kernel, cpu: Cpu, in_place: Mapping[str, str] | None = None):
-        composer = Composer(widened(kernel), in_place)
+        composer = Composer(widened(exact(kernel)), in_place)
         self.kernel, self.scopes = composer.run(), composer.scopes
         self.e = Emitter(cpu)
         self.f = Frame(self.kernel, self.e, in_place)
@@ -108,6 +109,9 @@ class Translator:
     def instruction(self, instr: Instr, following: list[Statement]) -> None:
         self.e.now = instr.op
         chain = Chain(self.f)
+        if any(dim.max == 0 for dim in instr.domain):
+            self.guarded([instr], lambda: None)  # no elements: a reduction leaves its output alone, too
+            return
         if instr.op == "mmad":
             self.product(instr, None, following)
             return

@@ -275,6 +275,53 @@ def test_empty_reductions_leave_their_outputs(n: int) -> None:
     agree(found, arguments(found, {"n": n}))
 
 
+@pytest.mark.parametrize("sizes", ["m:m 0, n:n 8, k:k 8", "m:m 8, n:n 0, k:k 8", "m:m 8, n:n 8, k:k 0"])
+def test_instructions_without_elements(sizes: str) -> None:
+    found = kernel(
+        f"""buf a: ub f32[64] @0
+        buf p: l0a f32[64] @0  buf q: l0b f32[64] @0  buf t: l0c f32[64] @0
+        load {{i:64}} a(1), x(1)
+        load {{i:64}} p(1), x(1)
+        load {{i:64}} q(1), x(1)
+        mmad {{m:m 8, n:n 8, k:k 8}} t(8,1,0), p(8,0,1), q(0,1,8)
+        mmad {{{sizes}}} t(8,1,0), p(8,0,1), q(0,1,8)
+        drain {{i:8, j:8}} a(8,1), t(8,1)
+        add {{i:0}} a(1), a(1), 1.0
+        store {{i:64}} y(1), a(1)"""
+    )
+    agree(found, arguments(found, {"n": 64}))
+
+
+@pytest.mark.parametrize("most", [32, 64, 100_000])
+def test_constant_sizes_below_their_maximum(most: int) -> None:
+    """Blocks of rows and vectors that the maximum would leave room for do not fit."""
+    found = kernel(
+        f"""buf a: ub f32[256] @0
+        buf p: l0a f32[64] @0  buf q: l0b f32[256] @0  buf t: l0c f32[256] @0
+        load {{i:256}} a(1), x(1)
+        load {{i:48 max {most + 16}}} p(1), x(1)
+        load {{i:256}} q(1), x(1)
+        mmad {{m:m 6 max {most}, n:n 32 max {most}, k:k 8 max {most}}} t(32,1,0), p(8,0,1), q(0,1,32)
+        drain {{i:6 max {most}, j:32}} a(32,1), t(32,1)
+        exp {{i:5 max {most}, j:7 max {most}}} a[8](8,1), a[8](8,1)
+        reduce.add {{i:3, j:reduce 5 max {most}}} a[200](1,0), a(8,1)
+        store {{i:256}} y(1), a(1)"""
+    )
+    agree(found, arguments(found, {"n": 64}))
+
+
+@pytest.mark.parametrize("length", [8, 40, 3000])
+def test_an_order_that_nothing_reads(length: int) -> None:
+    """Damage of a file can make one."""
+    found = kernel(
+        f"""buf a: ub f32[{length}] @0  buf o: ub i32[{length}] @{4 * length}
+        load {{i:{length}}} a(1), x(1)
+        order {{s:scan {length}}} o(1), a(1), by=descending
+        store {{i:8}} y(1), a(1)"""
+    )
+    agree(found, arguments(found, {}))
+
+
 def test_a_skipped_instruction_does_not_trap() -> None:
     found = kernel(
         """buf a: ub f32[32] @0
