@@ -85,12 +85,16 @@ def scalar_constant(value: SSAValue) -> float | int | None:
 
 @dataclass(frozen=True)
 class TileAxis:
-    """A loop of the iteration space cut to a tile: `size` steps (at most `max`) from `start`."""
+    """A loop of the iteration space cut to a tile: `size` steps (at most `max`) from `start`.
+
+    `beyond` says that it may go on behind the end of the axis, where loads fill.
+    """
 
     axis: IterAxis
     start: Poly
     size: Poly
     max: int
+    beyond: bool = False
 
     def dim(self, role: Role = Role.PARALLEL) -> Dim:
         """The dimension of an instruction that walks the tile along this loop."""

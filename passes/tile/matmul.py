@@ -63,8 +63,11 @@ class MatmulTiling:
         self.packed = self.b.packable if len(tensor_type(anchor.b).get_shape()) == 2 else None
         self.panel = self._panel_width() if self.packed is not None else 0
         bytes_alone = all(dtype.size == 1 for dtype in self.dtypes)
+        fills = bytes_alone and self.panel > 0 and self.a.plan is None
+        #: The length of the sums: packed bytes have rows of zeros behind K so that words of four are whole.
+        self.depth = self.k + (-self.k % 4 if fills else 0)
         #: K is cut into tiles of a multiple of so many without a rest: CPUs multiply four bytes at once.
-        self.step = 4 if bytes_alone and self.k % 4 == 0 else 1
+        self.step = 4 if bytes_alone and self.depth % 4 == 0 else 1
         #: How many k of a column are neighbours in a panel.
         self.quad = self.step if self.panel else 1
         #: Of bytes that are not packed, so many k at the end are multiplied by themselves: the others are whole words.
@@ -79,7 +82,7 @@ class MatmulTiling:
 
     def _divides(self, k: int) -> bool:
         """Whether tiles of so many k leave no rest where that matters."""
-        return (self.step == 1 and not self.rest) or (self.k % k == 0 and k % self.step == 0)
+        return (self.step == 1 and not self.rest) or (self.depth % k == 0 and k % self.step == 0)
 
     def choose(self) -> dict[str, int]:
         """The tile sizes m, n and k, and h entries of the last batch axis, which small matrices share a tile with."""
@@ -91,7 +94,7 @@ class MatmulTiling:
             "h": sorted({*tile_candidates(heads, 1, HEADS), *(h for h in exact[0] if h <= HEADS)}),
             "m": sorted({*tile_candidates(self.m, fm), *exact[1]}),
             "n": tile_candidates(self.n, self.panel or fn),
-            "k": [k for k in tile_candidates(self.k, max(fk, self.step)) if self._divides(k)],
+            "k": [k for k in tile_candidates(self.depth, max(fk, self.step)) if self._divides(k)],
         }
         return choose_tile(
             machine, candidates, self.footprint, self.cost, node=self.lower.node, what="a matrix product"
@@ -123,7 +126,7 @@ class MatmulTiling:
     def cost(self, s: Sizes) -> Any:
         """Cycles of the busiest core."""
         machine, (a, b), h = self.lower.machine, self.dtypes, s["h"]
-        steps = -(-self.k // s["k"])
+        steps = -(-self.depth // s["k"])
         tiles = -(-self.m // s["m"]) * -(-self.n // s["n"]) * prod(axis.extent for axis in self.batch[:-1])
         tiles = tiles * -(-self.batch[-1].extent // h) if self.batch else tiles
         rows = h * s["m"] if self.a.along_batch else s["m"]
@@ -158,7 +161,9 @@ class MatmulTiling:
 
     def _products(self, s: Sizes) -> Any:
         """Cycles of one `mmad`: batch entries that share an operand are more rows or columns of one product."""
-        machine, dtype, h, n = self.lower.machine, self.dtypes[0].name, s["h"], self.columns(s["n"])
+        machine, h, n = self.lower.machine, s["h"], self.columns(s["n"])
+        # Packed bytes that are no words of four are multiplied one by one.
+        dtype = "f32" if self.panel and self.step == 1 and self.dtypes[0].size == 1 else self.dtypes[0].name
         if not self.b.along_batch:
             return matrix_cycles(machine, dtype, h * s["m"], n, s["k"])
         if not self.a.along_batch:
@@ -182,12 +187,13 @@ class MatmulTiling:
             acc = make_piece(lower, "acc", Memory.L0C, [*batch, m, whole], self.accumulator)
             if len(columns) > 1:
                 acc = Piece(acc.tile, {**acc.strides, PANELS: width})
-            trips = -(-self.k // sizes["k"])
+            trips = -(-self.depth // sizes["k"])
             with builder.loop("k", trips, "reduce") as step:
                 start = step * sizes["k"]
-                left = builder.minimum(sizes["k"], self.k - start) if self.k % sizes["k"] else Poly.of(sizes["k"])
+                ragged = self.depth % sizes["k"]
+                left = builder.minimum(sizes["k"], self.depth - start) if ragged else Poly.of(sizes["k"])
                 k = TileAxis(self.k_axis, start, left, sizes["k"])
-                a = self.a.load("a", Memory.L0A, [*batch, m, k])
+                a = self.a.load("a", Memory.L0A, [*batch, m, replace(k, beyond=self.depth > self.k)])
                 if self.packed is None:
                     b = self.b.load("b", Memory.L0B, [*batch, k, n])
                 else:
@@ -212,10 +218,10 @@ class MatmulTiling:
     def _pack(self, width: int, tile: int) -> Pack:
         """Constant weights in panels, as many as whole tiles have."""
         columns = -(-self.n // tile) * -(-tile // width) * width
-        panels = pack_panels([self.k], columns, width, [0])
+        panels = pack_panels([self.depth], columns, width, [0])
 
         def apply(weights: NDArray[Any]) -> NDArray[Any]:
-            plain = panels.apply(np.pad(weights, ((0, 0), (0, columns - self.n))).T)
+            plain = panels.apply(np.pad(weights, ((0, self.depth - self.k), (0, columns - self.n))).T)
             return np.swapaxes(plain.reshape(-1, self.quad, width), 1, 2).reshape(-1)
 
         return Pack(panels.extent, apply, panels.note)
@@ -225,8 +231,8 @@ class MatmulTiling:
         arg = self.lower.op.body.block.args[number]
         *panels, n = columns
         buffer = self.lower.builder.alloc("b", Memory.L0B, (*(p.max for p in panels), k.max, n.max), dtype_of(arg))
-        base = start * self.k + k.start * n.max
-        pitches = [*(Poly.of(self.k * n.max) for _ in panels), Poly.of(n.max), ONE]
+        base = start * self.depth + k.start * n.max
+        pitches = [*(Poly.of(self.depth * n.max) for _ in panels), Poly.of(n.max), ONE]
         self.lower.builder.emit(
             "load",
             [*(p.dim() for p in panels), dim("k", k.size, k.max), dim("n", n.max)],

@@ -59,13 +59,18 @@ def load_piece(
     kept = [(t, stride) for t, stride in zip(axes, strides, strict=True) if stride]
     piece = make_piece(lower, name, memory, [t for t, _ in kept], dtype_of(value))
     users = [op for op in lower.ops if value in op.operands]
-    dims: list[Dim] = [t.dim() for t, _ in kept] or [dim("i", 1)]
+    dims: list[Dim] = [_load_dim(t) for t, _ in kept] or [dim("i", 1)]
     source = View(lower.params[arg], tuple(Poly.of(stride) for _, stride in kept) or (ZERO,), base)
     target = piece.view([t for t, _ in kept]) if kept else piece.tile.view()
     lower.builder.emit(
         "load", dims, {"dst": target, "src": source}, sources=lower.view_sources(value) + lower.source(*users)
     )
     return piece
+
+
+def _load_dim(t: TileAxis) -> Dim:
+    valid = (ZERO - t.start, Poly.of(t.axis.extent) - t.start) if t.beyond else None
+    return dim(t.axis.name, t.size, t.max, valid=valid)
 
 
 def along_batch(lower: KernelLowering, value: SSAValue) -> bool:

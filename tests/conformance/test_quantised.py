@@ -39,6 +39,15 @@ MATRICES = [
         {"a": numbers(np.int8, 2, 3, 5, 40), "zb": zero(-7, np.int8)},
         {"b": B_SIGNED, "za": zero(3, np.int8)},
     ),
+    *(
+        Case(
+            f"{k}-of-a-row",
+            [node("MatMulInteger", "a b za zb")],
+            {"a": numbers(np.int8 if k % 2 else np.uint8, *rows, k)},
+            {"b": numbers(np.int8, k, n), "za": zero(3, np.int8 if k % 2 else np.uint8), "zb": zero(-7, np.int8)},
+        )
+        for k, n, rows in ((3, 5, (4,)), (41, 33, (9,)), (254, 7, (2, 1)), (1111, 70, (3,)), (1, 3, (5,)))
+    ),
     Case(
         "quantised-result",
         [node("QLinearMatMul", "a sa za b sb zb sy zy")],

@@ -64,10 +64,11 @@ func.func @bytes(%a: tensor<20x100xui8>) -> tensor<20x90xi32> {
 
 // -----
 
-// K = 101 has no such fours.
+// K = 101 has them with rows of zeros behind it.
 
 // CHECK-LABEL: @odd_bytes
-// CHECK: visa.mmad "{m:m 5, n:n 48, k:k 101} b0(48,1,0), b1(101,0,1), b2(0,1,48)
+// CHECK: visa.load "{m:5, k:104 in 0..101}
+// CHECK: visa.mmad "{m:m 5, n:n 48, ko:k 26, ki:k 4} b0(48,1,0,0), b1(104,0,4,1), b2(0,4,192,1)
 func.func @odd_bytes(%a: tensor<20x101xui8>) -> tensor<20x90xi32> {
   %b = weights.constant dense<1> : tensor<101x90xi8>
   %c = graph.matmul %a, %b : (tensor<20x101xui8>, tensor<101x90xi8>) -> tensor<20x90xi32>
