@@ -200,18 +200,15 @@ def walked_like(copy: Instr, writer: Instr) -> Instr:
 def split(use: Instr, role: str, copy: Instr, near: View) -> Instr:
     """The instruction with a dimension that runs over several of the copy's dimensions cut into these."""
     view = use.operands[role]
-    sizes = {near.strides[i].constant: d.size.constant for i, d in enumerate(copy.domain) if d.size != ONE}
+    spans = [(near.strides[i].constant, d.size.constant) for i, d in enumerate(copy.domain) if d.size != ONE]
+    known = [(pitch, pitch * count) for pitch, count in spans if pitch and count]
     for at, dim in enumerate(use.domain):
         assert isinstance(view, View)
-        size, inner = dim.size.constant, sizes.get(view.strides[at].constant)
-        if (
-            size
-            and inner
-            and 1 < inner < size
-            and size % inner == 0
-            and dim.valid is None
-            and dim.role is not Role.SCAN
-        ):
+        size, step = dim.size.constant, view.strides[at].constant or 0
+        inner = next(
+            (end // step for pitch, end in known if pitch <= step < end and not (step % pitch or end % step)), 0
+        )
+        if size and 1 < inner < size and size % inner == 0 and dim.valid is None and dim.role is not Role.SCAN:
             outer = replace(dim, size=Poly.of(size // inner), max=size // inner)
             dims = (*use.domain[:at], outer, replace(dim, size=Poly.of(inner), max=inner), *use.domain[at + 1 :])
             cut = {

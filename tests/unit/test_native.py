@@ -111,6 +111,23 @@ def test_merged_dimensions_are_cut_to_compose() -> None:
     agree(found, arguments(found, {}))
 
 
+def test_a_dimension_in_steps_of_four_is_cut_to_compose() -> None:
+    """Bytes are read in words: 64 of them run over 16 blocks of 16 channels that lie apart."""
+    found = kernel(
+        """buf p: l1 u8[16,20,16] @0  buf a: l0a u8[20,16,16] @0  buf w: l0b i8[64,16,4] @0  buf t: l0c i32[20,16] @0
+        load {c:16, w:20, i:16 in 0..15} p(320,16,1), x(1,256,16)
+        mov {w:20, c:16, i:16} a(256,16,1), p(16,320,1)
+        load {e:4096} w(1), z(1)
+        mmad {m:m 20, n:n 16, c:k 64, q:k 4} t(16,1,0,0), a(256,0,4,1), w(0,4,64,1)
+        store {e:320} y(1), t(1)""",
+        "z: gm i8[4096] in",
+        "u8[8192]",
+        "i32[320]",
+    )
+    assert [i.op for i in instructions(Composer(found).run())] == ["load", "mmad", "store"]
+    agree(found, arguments(found, {}))
+
+
 def exp_kernel() -> Kernel:
     return kernel(
         "buf a: ub f32[1048576] @0\n forall %i = 0..1 { load {j:%n max 1048576} a(1), x(1)\n"
