@@ -25,7 +25,6 @@ from vcc.passes.tile.conv_tiles import ConvTiles
 from vcc.passes.tile.epilogue import Epilogue
 from vcc.passes.tile.lowering import KernelLowering, Pack, tile_counts
 from vcc.passes.tile.window import WindowInput
-from vcc.passes.tile.winograd import fastest_winograd
 from vcc.runtime.isa.dtypes import BY_NAME
 from vcc.runtime.isa.expr import ONE, ZERO, Poly
 from vcc.runtime.isa.kernel import Dim, Memory, Role, View
@@ -263,13 +262,3 @@ class ConvTiling:
             sources=self.lower.source(self.anchor),
             zero=first,
         )
-
-
-def tile_conv(lower: KernelLowering) -> None:
-    """Tile a kernel whose anchor is a `graph.conv`: directly, or by minimal filtering where that takes fewer cycles."""
-    anchor = next(op for op in lower.ops if isinstance(op, graph.ConvOp))
-    direct, filtering = ConvTiling(lower, anchor), fastest_winograd(lower, anchor)
-    if filtering is not None and filtering.cycles < direct.cycles:
-        filtering.emit()
-    else:
-        direct.emit()

@@ -20,7 +20,7 @@ from vcc.passes.tile.arg import tile_arg
 from vcc.passes.tile.attention import tile_attention
 from vcc.passes.tile.chain import ELEMENTWISE, tensor_type
 from vcc.passes.tile.concat import tile_concat
-from vcc.passes.tile.conv import tile_conv
+from vcc.passes.tile.conv_forms import tile_conv
 from vcc.passes.tile.depthwise_bytes import tile_depthwise
 from vcc.passes.tile.elementwise import tile_elementwise
 from vcc.passes.tile.gather import tile_gather

@@ -94,6 +94,20 @@ class WindowInput:
         return (size - 1) * self.window.strides[spatial] + self.window.extents[spatial]
 
     @property
+    def is_padded(self) -> bool:
+        """Whether the input that is loaded is itself seen through a border."""
+        return not self.made.computes and self.access.is_padded
+
+    def inside(self, image: Poly, block: Poly, starts: Sequence[Poly]) -> View:
+        """The input in memory, from a channel block and positions on: [spatial..., blocks, channels of a block]."""
+        axes = [IterAxis(f"x{i}", 2 + i, 1, extent) for i, extent in enumerate(self.shape[2:])]
+        strides = [self._stride(axis) for axis in (*axes, self.block_axis, self.inner_axis)]
+        base = image * self._stride(IterAxis("n", 0, 1, self.shape[0])) + self.access.base
+        for start, stride in zip((*starts, block), strides, strict=False):
+            base = base + start * stride
+        return View(self.lower.params[self.arg], tuple(map(Poly.of, strides)), base)
+
+    @property
     def lies_across(self) -> bool:
         """Whether channels that are to be neighbours on chip lie apart in memory."""
         accesses = self.made.accesses.values() if self.made.computes else [self.access]
