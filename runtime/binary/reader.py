@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from itertools import pairwise
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,11 +54,23 @@ def open_binary(path: str | os.PathLike[str]) -> Binary:
         if not os.path.getsize(path):
             raise error("E0303", f"{origin} is empty")
         data = np.memmap(path, np.uint8, "r")
+        _ask_for_huge_pages(data)
     except OSError as problem:
         raise error("E0204", f"cannot read {origin}: {problem.strerror or problem}") from problem
     except ValueError as problem:
         raise error("E0204", f"cannot map {origin} into memory: {problem}") from problem
     return Binary(data, origin)
+
+
+def _ask_for_huge_pages(data: np.memmap[Any, Any]) -> None:
+    """Have what of a file is not in memory yet read into huge pages, which weights are read from with fewer misses.
+
+    That needs a Linux and a file system that keep files so; elsewhere it does nothing.
+    """
+    mapped, wish = data.base, getattr(mmap, "MADV_HUGEPAGE", None)
+    if wish is not None and isinstance(mapped, mmap.mmap):
+        with suppress(OSError):  # a kernel without huge pages
+            mapped.madvise(wish)
 
 
 class Binary:

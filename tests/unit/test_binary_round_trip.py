@@ -14,7 +14,7 @@ from isa_strategies import EXAMPLE
 from vcc.runtime.binary import format as fmt
 from vcc.runtime.binary import kernel_format
 from vcc.runtime.binary.image import Constant, Image
-from vcc.runtime.binary.reader import load, read_image
+from vcc.runtime.binary.reader import load, open_binary, read_image
 from vcc.runtime.binary.writer import save, write_image
 from vcc.runtime.diagnostics import VccError
 from vcc.runtime.isa.expr import SCALAR_FNS, Poly
@@ -64,6 +64,16 @@ def test_constants_are_mapped_and_not_copied(tmp_path: Path):
         assert isinstance(base, np.memmap)
         if constant.data.size:
             assert constant.data.ctypes.data % fmt.ALIGNMENT == 0
+
+
+@pytest.mark.skipif(not Path("/sys/kernel/mm/transparent_hugepage").is_dir(), reason="no kernel with huge pages")
+def test_a_file_is_mapped_in_huge_pages_where_the_system_keeps_it_so(tmp_path: Path):
+    save(example_image(), tmp_path / "x.vbin")
+    opened = open_binary(tmp_path / "x.vbin")
+    mapping = Path("/proc/self/smaps").read_text(encoding="utf-8").partition(f"{tmp_path}/x.vbin")[2]
+    flags = next(line for line in mapping.splitlines() if line.startswith("VmFlags:")).split()
+    assert "hg" in flags, "the advice was not taken"
+    assert opened.digest
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path):
