@@ -32,6 +32,9 @@ PANELS_OF_BYTES = {1: 1.15, 2: 1.05, 3: 1.02, 4: 1.0}
 WIDEST = 8
 #: Tails are computed with sizes that are not known when code is made, which costs so much more.
 RAGGED = 1.5
+#: Where a row's positions are picked out of a row-major image, vectors lie along them. At most so much longer takes a
+#: tile whose rows are no whole vectors: other ways to do it, with vectors along channels, are not much slower.
+UNFILLED = 1.1
 #: Cycles between two blocks of accumulators in registers, where the native engine makes the product.
 TURN = 24
 
@@ -168,6 +171,9 @@ class ConvTiles:
             slow = np.select([wide == n for n in panels_cost], list(panels_cost.values()))
             for size, part in (*((axis.extent, s[axis.name]) for axis in self.spatial), (self.columns, s["o"])):
                 slow = slow * np.where(size % part, RAGGED, 1)
+            if self.out_block == 1 and self.window.strides[-1] > 1:
+                width, fractal = s[self.spatial[-1].name], machine.fractal[1]
+                slow = slow * np.minimum(-(-width // fractal) * fractal / width, UNFILLED)
             one = np.where(copied, images, 0) + made + count * (slow * product + panel)
             one = one + shared * (spill + turns + vector + out)
             cycles = (waves(machine, tiles) + tiles / machine.cores) / 2 * one
