@@ -74,6 +74,9 @@ class _Choice:
         self.tied = {value: tied_operands(op) for value in self.candidates if isinstance(op := value.owner, Operation)}
         self.counts = {value: frozenset(channel_counts(value)) for value in self.candidates}
         self.of_bytes = {value for value in self.candidates if _multiplied_as_bytes(value)}
+        self.meetings = [
+            tied for op in module.walk() if isinstance(op, ELEMENTWISE) and len(tied := tied_operands(op)) > 1
+        ]
         self.cycles: dict[tuple[SSAValue, int], int] = {}
 
     def settle(self) -> None:
@@ -81,7 +84,10 @@ class _Choice:
         while True:
             self.parent = {value: value for value in self.candidates}
             for value in self.candidates:
-                self._join(value)
+                self._join(value, self.tied[value])
+            for tied in self.meetings:  # also in an operation whose own result cannot be blocked
+                if met := [value for value in tied if value in self.candidates]:
+                    self._join(met[0], met[1:])
             self.blocks = self._choose_blocks()
             bad = [value for value in self.candidates if not self._works(value)]
             if not bad:
@@ -96,9 +102,9 @@ class _Choice:
             value = self.parent[value]
         return value
 
-    def _join(self, value: SSAValue) -> None:
-        """Put a candidate and the operands that must have its block into one class."""
-        for operand in self.tied[value]:
+    def _join(self, value: SSAValue, tied: Iterable[SSAValue]) -> None:
+        """Put a candidate and those of `tied` that are candidates into one class."""
+        for operand in tied:
             if operand in self.parent:
                 self.parent[self.root(operand)] = self.root(value)
 

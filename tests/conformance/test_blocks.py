@@ -203,3 +203,22 @@ def all_blocks(c: int) -> list[Case]:
 @parametrize([case for c in (5, 8, 17, 32) for case in all_blocks(c)])
 def test_block(case: Case, target: str):
     check(case, target)
+
+
+#: Branches whose own best blocks of channels differ (12 of a group's, 16) meet where the result cannot be blocked.
+MEETING = block(
+    "meeting",
+    48,
+    conv("c", "g", "a", group=4),
+    node("Conv", "c u", "b"),
+    node("Mul", "a b", "m"),
+    node("Slice", "m one most axis", "s"),
+    conv("s", "h", "y"),
+    extra=weights(("g", (48, 12, 3, 3)), ("h", (4, 46, 3, 3)))
+    | {"one": np.array([1], np.int64), "most": np.array([47], np.int64), "axis": np.array([1], np.int64)},
+)
+
+
+@parametrize([MEETING])
+def test_blocks_that_meet(case: Case, target: str):
+    check(case, target)
