@@ -175,6 +175,8 @@ def tied_operands(op: Operation) -> list[SSAValue]:
         return [op.operands[0]]
     if isinstance(op, ELEMENTWISE):
         shape = shape_of(op.results[0])
+        if len(shape) <= CHANNELS:
+            return []
         return [v for v in op.operands if len(shape_of(v)) == len(shape) and shape_of(v)[CHANNELS] == shape[CHANNELS]]
     return []
 
