@@ -1,15 +1,16 @@
 """Operations that reach elements through index tensors: gather and scatter, of whole slices or single elements.
 
 Indices are `i32` or `i64`; a negative one counts from the end. An index outside -size..size-1 is a fault when it runs.
-Of equal indices in a scatter the last wins, unless it adds.
+Of equal indices in a scatter the last wins, unless its reduction combines all with what was there.
 """
 
 from __future__ import annotations
 
-from xdsl.dialects.builtin import IntegerAttr, TensorType, i1, i32, i64
-from xdsl.irdl import irdl_op_definition, operand_def, prop_def, result_def, traits_def
+from xdsl.dialects.builtin import IntegerAttr, TensorType, i32, i64
+from xdsl.irdl import irdl_op_definition, operand_def, opt_prop_def, prop_def, result_def, traits_def
 from xdsl.traits import Pure
 
+from vcc.dialects.graph.attributes import ReduceFn, ReduceFnAttr
 from vcc.dialects.graph.base import (
     AnyTensor,
     GraphOp,
@@ -55,15 +56,24 @@ def gather_elements_type(x: Tensor, indices: Tensor, axis: int) -> Tensor:
     return TensorType(x.element_type, indices.get_shape())
 
 
-def _check_add(name: str, x: Tensor, add: bool) -> None:
+def _check_reduction(name: str, x: Tensor, reduction: ReduceFn | None) -> None:
     element = x.element_type
-    require(not add or is_float(element) or is_int(element), f"{name}: adds numbers, not {element}")
+    numbers = reduction is None or is_float(element) or is_int(element)
+    require(numbers, f"{name}: combines numbers, not {element}")
 
 
-def scatter_type(x: Tensor, indices: Tensor, updates: Tensor, axis: int, add: bool) -> Tensor:
+def _attribute(reduction: ReduceFn | str | None) -> ReduceFnAttr | None:
+    return None if reduction is None else ReduceFnAttr(ReduceFn(reduction))
+
+
+def _function(attribute: ReduceFnAttr | None) -> ReduceFn | None:
+    return None if attribute is None else attribute.data
+
+
+def scatter_type(x: Tensor, indices: Tensor, updates: Tensor, axis: int, reduction: ReduceFn | None) -> Tensor:
     """`indices` has rank 1; `updates` the operand's shape, but for the axis as many slices as there are indices."""
     _check("scatter", x, indices, axis)
-    _check_add("scatter", x, add)
+    _check_reduction("scatter", x, reduction)
     same_dtype("scatter", [x, updates])
     shape, count = x.get_shape(), indices.get_shape()
     require(len(count) == 1, f"scatter: indices are {shape_text(count)}; they must have rank 1")
@@ -75,10 +85,10 @@ def scatter_type(x: Tensor, indices: Tensor, updates: Tensor, axis: int, add: bo
     return TensorType(x.element_type, shape)
 
 
-def scatter_elements_type(x: Tensor, indices: Tensor, updates: Tensor, axis: int, add: bool) -> Tensor:
+def scatter_elements_type(x: Tensor, indices: Tensor, updates: Tensor, axis: int, reduction: ReduceFn | None) -> Tensor:
     """Updates have the shape of the indices, the result that of the operand."""
     _check_elements("scatter_elements", x, indices, axis)
-    _check_add("scatter_elements", x, add)
+    _check_reduction("scatter_elements", x, reduction)
     same_dtype("scatter_elements", [x, updates])
     require(
         updates.get_shape() == indices.get_shape(),
@@ -136,51 +146,59 @@ class GatherElementsOp(GraphOp):
 
 @irdl_op_definition
 class ScatterOp(GraphOp):
-    """`graph.scatter %x, %indices, %updates {axis, add}`: x, updates in the place of its slices, or added to them."""
+    """`graph.scatter %x, %indices, %updates {axis, reduction}`: x, but updates for slices, or combined with them."""
 
     name = "graph.scatter"
     x = operand_def(AnyTensor)
     indices = operand_def(AnyTensor)
     updates = operand_def(AnyTensor)
     axis = prop_def(IntegerAttr.constr(type=i64))
-    add = prop_def(IntegerAttr.constr(type=i1))
+    reduction = opt_prop_def(ReduceFnAttr)
     result = result_def(AnyTensor)
     traits = traits_def(Pure())
     assembly_format = "$x `,` $indices `,` $updates attr-dict `:` functional-type(operands, results)"
 
-    def __init__(self, x: Value, indices: Value, updates: Value, axis: int, *, add: bool = False):
+    def __init__(self, x: Value, indices: Value, updates: Value, axis: int, reduction: ReduceFn | str | None = None):
         super().__init__(
             operands=[x, indices, updates],
-            properties={"axis": IntegerAttr(axis, i64), "add": IntegerAttr.from_bool(add)},
-            result_types=[scatter_type(tensor_of(x), tensor_of(indices), tensor_of(updates), axis, add)],
+            properties={"axis": IntegerAttr(axis, i64), "reduction": _attribute(reduction)},
+            result_types=[
+                scatter_type(
+                    tensor_of(x), tensor_of(indices), tensor_of(updates), axis, _function(_attribute(reduction))
+                )
+            ],
         )
 
     def inferred_type(self) -> Tensor:
         types = tensor_of(self.x), tensor_of(self.indices), tensor_of(self.updates)
-        return scatter_type(*types, self.axis.value.data, bool(self.add))
+        return scatter_type(*types, self.axis.value.data, _function(self.reduction))
 
 
 @irdl_op_definition
 class ScatterElementsOp(GraphOp):
-    """`graph.scatter_elements %x, %indices, %updates {axis, add}`: y[indices[i, j], j] = updates[i, j] for axis 0."""
+    """`graph.scatter_elements %x, %i, %updates {axis, reduction}`: y[i[a, b], b] = updates[a, b] for axis 0."""
 
     name = "graph.scatter_elements"
     x = operand_def(AnyTensor)
     indices = operand_def(AnyTensor)
     updates = operand_def(AnyTensor)
     axis = prop_def(IntegerAttr.constr(type=i64))
-    add = prop_def(IntegerAttr.constr(type=i1))
+    reduction = opt_prop_def(ReduceFnAttr)
     result = result_def(AnyTensor)
     traits = traits_def(Pure())
     assembly_format = "$x `,` $indices `,` $updates attr-dict `:` functional-type(operands, results)"
 
-    def __init__(self, x: Value, indices: Value, updates: Value, axis: int, *, add: bool = False):
+    def __init__(self, x: Value, indices: Value, updates: Value, axis: int, reduction: ReduceFn | str | None = None):
         super().__init__(
             operands=[x, indices, updates],
-            properties={"axis": IntegerAttr(axis, i64), "add": IntegerAttr.from_bool(add)},
-            result_types=[scatter_elements_type(tensor_of(x), tensor_of(indices), tensor_of(updates), axis, add)],
+            properties={"axis": IntegerAttr(axis, i64), "reduction": _attribute(reduction)},
+            result_types=[
+                scatter_elements_type(
+                    tensor_of(x), tensor_of(indices), tensor_of(updates), axis, _function(_attribute(reduction))
+                )
+            ],
         )
 
     def inferred_type(self) -> Tensor:
         types = tensor_of(self.x), tensor_of(self.indices), tensor_of(self.updates)
-        return scatter_elements_type(*types, self.axis.value.data, bool(self.add))
+        return scatter_elements_type(*types, self.axis.value.data, _function(self.reduction))

@@ -28,12 +28,16 @@ def _gather_elements(op: GatherElementsOp, args: Sequence[Array]) -> Array:
     return x[_places(indices, x.shape, op.axis.value.data)]
 
 
+def _combined(op: ScatterOp | ScatterElementsOp, old: Array, new: Array) -> Array:
+    return new if op.reduction is None else semantics.REDUCE[op.reduction.data](old, new)
+
+
 def _scatter(op: ScatterOp, args: Sequence[Array]) -> Array:
     x, indices, updates = args
     axis, result = op.axis.value.data, x.copy()
     slices, new = np.moveaxis(result, axis, 0), np.moveaxis(updates, axis, 0)
     for position, index in enumerate(indices):
-        slices[index] = slices[index] + new[position] if op.add else new[position]
+        slices[index] = _combined(op, slices[index], new[position])
     return result
 
 
@@ -43,7 +47,7 @@ def _scatter_elements(op: ScatterElementsOp, args: Sequence[Array]) -> Array:
     for position in range(indices.shape[axis]):  # one after another, so that of equal indices the last wins
         part = (slice(None),) * axis + (slice(position, position + 1),)
         places = _places(indices[part], x.shape, axis)
-        result[places] = result[places] + updates[part] if op.add else updates[part]
+        result[places] = _combined(op, result[places], updates[part])
     return result
 
 

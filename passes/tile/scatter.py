@@ -67,7 +67,7 @@ def tile_scatter(lower: KernelLowering) -> None:
                 _within_part(lower, index, first, indices.limit, sources)
             target = gm_view(lower.output, whole, tile)
             builder.emit(
-                "store.scatter.add" if anchor.add else "store.scatter",
+                "store.scatter" if anchor.reduction is None else f"store.scatter.{anchor.reduction.data}",
                 dims,
                 {"dst": replace(target, base=target.base + first * indices.pitch), "src": own, "index": index.view()},
                 sources=sources,

@@ -19,7 +19,7 @@ from vcc.runtime.interpreter.views import Shape, ViewPlan, check_bounds
 from vcc.runtime.isa.dtypes import DType
 from vcc.runtime.isa.expr import Poly
 from vcc.runtime.isa.kernel import Immediate, Instr, Pipe, Scalar, View
-from vcc.runtime.isa.semantics import Args, cast
+from vcc.runtime.isa.semantics import REDUCE, Args, cast
 from vcc.runtime.isa.table import OPS, Op, Same
 
 Array = NDArray[Any]
@@ -175,8 +175,9 @@ class IndexedStep(Step):
         if moved is self.out:
             source = self.views["src"]
             values = source.array(places[source.name], numbers, sizes)
-            if self.op.name == "store.scatter.add":
-                np.add.at(elements, reached, values[inside])
+            combine = REDUCE.get(self.op.name.removeprefix("store.scatter."))
+            if combine is not None:
+                combine.at(elements, reached, values[inside])
             else:
                 elements[reached] = values[inside]
             return None

@@ -143,11 +143,15 @@ def _moves() -> list[Op]:
            "Copy to global memory, the destination moved by `pitch` times an index in 0..limit; "
            "of equal addresses the last in domain order wins; mode fill skips.",
            (_MODE, _LIMIT, _PITCH), cost=Cost.BYTES, indexed="dst"),
-        Op("store.scatter.add", 0x08, Pipe.OUT, (_out((GM,), NUMBERS), _src((UB,), NUMBERS), index),
-           lambda a: a.out + a.inputs["src"],
-           "Add to what global memory holds, the destination moved by `pitch` times an index in 0..limit; "
-           "of equal addresses all are added; mode fill skips.",
-           (_MODE, _LIMIT, _PITCH), numeric=Numeric.FREE_ORDER, cost=Cost.BYTES, indexed="dst"),
+        *(Op(f"store.scatter.{fn}", code, Pipe.OUT, (_out((GM,), NUMBERS), _src((UB,), NUMBERS), index),
+             lambda a, fn=fn: sem.REDUCE[fn](a.out, a.inputs["src"]),
+             f"{does} what global memory holds, the destination moved by `pitch` times an index in 0..limit; "
+             "of equal addresses all count; mode fill skips.",
+             (_MODE, _LIMIT, _PITCH), numeric=Numeric.EXACT if fn in ("max", "min") else Numeric.FREE_ORDER,
+             cost=Cost.BYTES, indexed="dst")
+          for fn, code, does in (("add", 0x08, "Add to"), ("mul", 0x09, "Multiply"),
+                                 ("max", 0x0A, "Take the greater of this and"),
+                                 ("min", 0x0B, "Take the smaller of this and"))),
         Op("mov", 0x06, Pipe.MOV, (_out(ON_CHIP), _src(ON_CHIP)), sem.copy,
            "Copy between on-chip memories; permuted and overlapping source strides transpose and unfold.",
            cost=Cost.BYTES),

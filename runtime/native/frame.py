@@ -188,4 +188,4 @@ def adds(instr: Instr) -> bool:
 
 def reads_output(instr: Instr) -> bool:
     """Whether the result may depend on what the output holds."""
-    return adds(instr) or instr.op in ("store.add", "store.scatter.add")
+    return adds(instr) or instr.op == "store.add" or instr.op.startswith("store.scatter.")

@@ -84,9 +84,10 @@ class Indexed:
             from_here = offset if self.moved == "src" else 0
             value = self.f.read(self.src, at, self.lane, self.width, mask, moved=from_here)
         to_there = offset if offset is not None and self.moved == "dst" else 0
-        if self.instr.op.endswith(".add"):
+        if self.instr.op.startswith("store.scatter."):
+            combine = self.instr.op.removeprefix("store.scatter.")
             old = self.f.read(self.dst, at, self.lane, self.width, mask, moved=to_there)
-            value = mathlib.binary(self.f.lanes(self.dst, self.width), "add", old, value)
+            value = mathlib.binary(self.f.lanes(self.dst, self.width), combine, old, value)
         self.f.write(self.dst, at, self.width, value, mask, moved=to_there)
 
 

@@ -171,16 +171,20 @@ SCATTERS = [
     ),
     *(
         Case(
-            f"scatter-add-{np.dtype(dtype).name}",
-            [node("ScatterElements", "x i u", axis=1, reduction="add")],
+            f"scatter-{reduction}-{np.dtype(dtype).name}",
+            [node("ScatterElements", "x i u", axis=1, reduction=reduction)],
             {"x": random(5, 20, dtype=dtype), "i": indices((4, 60), 20), "u": random(4, 60, dtype=dtype, seed=1)},
         )
+        for reduction in ("add", "mul", "max", "min")
         for dtype in (np.float32, np.float64, np.int32)
     ),
-    Case(
-        "scatter-nd-add",
-        [node("ScatterND", "x i u", reduction="add")],
-        {"x": random(300, 80), "i": indices((90, 1), 300), "u": random(90, 80, seed=1)},
+    *(
+        Case(
+            f"scatter-nd-{reduction}",
+            [node("ScatterND", "x i u", reduction=reduction)],
+            {"x": random(300, 80), "i": indices((90, 1), 300), "u": random(90, 80, seed=1)},
+        )
+        for reduction in ("add", "mul", "max", "min")
     ),
     Case(
         "scatter-of-computed",

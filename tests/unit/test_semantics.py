@@ -49,5 +49,13 @@ def test_every_instruction_is_as_the_oracle_says(op: Op):
 
 
 def test_all_instructions_are_tested_here_or_as_moves():
-    moves = {"load", "store", "store.add", "load.gather", "store.scatter", "store.scatter.add", "gather"}
+    moves = {
+        "load",
+        "store",
+        "store.add",
+        "load.gather",
+        "store.scatter",
+        *(f"store.scatter.{fn}" for fn in ("add", "mul", "max", "min")),
+        "gather",
+    }
     assert {op.name for op in COMPUTING} | moves == set(OPS)

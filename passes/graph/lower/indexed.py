@@ -11,17 +11,19 @@ from xdsl.dialects.builtin import i64
 from xdsl.ir import SSAValue
 
 from vcc.dialects import graph
+from vcc.passes.graph.lower.constraints import number_tensors
 from vcc.passes.graph.lower.node import Node
 from vcc.passes.graph.lower.registry import lowers
 
 
-def replaces_or_adds(node: Node) -> bool:
-    """The reduction must be none or add."""
-    return node.string("reduction", "none") in ("none", "add")
+def combines_numbers(node: Node) -> bool:
+    """With a reduction, the first input must be a tensor of floats or integers."""
+    return _reduction(node) is None or number_tensors(node)
 
 
-def _adds(node: Node) -> bool:
-    return node.string("reduction", "none") == "add"
+def _reduction(node: Node) -> str | None:
+    name = node.string("reduction", "none")
+    return None if name == "none" else name
 
 
 def _start_and_step(node: Node) -> tuple[int, int] | None:
@@ -57,11 +59,11 @@ def lower_gather_elements(node: Node) -> SSAValue:
     return node.emit(graph.GatherElementsOp(node.x, node.required(1), node.axis(node.int("axis", 0))))
 
 
-@lowers("ScatterElements", "Scatter", needs=[replaces_or_adds])
+@lowers("ScatterElements", "Scatter", needs=[combines_numbers])
 def lower_scatter_elements(node: Node) -> SSAValue:
     """One operation."""
     axis = node.axis(node.int("axis", 0))
-    return node.emit(graph.ScatterElementsOp(node.x, node.required(1), node.required(2), axis, add=_adds(node)))
+    return node.emit(graph.ScatterElementsOp(node.x, node.required(1), node.required(2), axis, _reduction(node)))
 
 
 @lowers("GatherND")
@@ -74,7 +76,7 @@ def lower_gather_nd(node: Node) -> SSAValue:
     return node.reshape(node.emit(graph.GatherOp(rows, places, 0)), node.result_shape(0))
 
 
-@lowers("ScatterND", needs=[replaces_or_adds])
+@lowers("ScatterND", needs=[combines_numbers])
 def lower_scatter_nd(node: Node) -> SSAValue:
     """As GatherND."""
     shape, indices = node.shape(0), node.shape(1)
@@ -82,7 +84,7 @@ def lower_scatter_nd(node: Node) -> SSAValue:
     places = node.reshape(_positions(node, shape[:end], 0), (prod(indices[:-1]),))
     rows = node.reshape(node.x, (prod(shape[:end]), *shape[end:]))
     updates = node.reshape(node.required(2), (prod(indices[:-1]), *shape[end:]))
-    return node.reshape(node.emit(graph.ScatterOp(rows, places, updates, 0, add=_adds(node))), shape)
+    return node.reshape(node.emit(graph.ScatterOp(rows, places, updates, 0, _reduction(node))), shape)
 
 
 @lowers("ReverseSequence")

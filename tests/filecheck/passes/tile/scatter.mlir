@@ -15,7 +15,7 @@
 // CHECK: visa.select "{i0:%0 max 4} b0(1), b1(1), b2(1), b0(1) !src(0)"
 // CHECK: visa.store.scatter "{i0:%0 max 4, i1:40} b0(0,1), b1(40,1), b2(1,0), limit=90, pitch=40 !src(0)"
 func.func @rows(%x: tensor<90x40xf32>, %i: tensor<7xi64>, %u: tensor<7x40xf32>) -> tensor<90x40xf32> {
-  %0 = graph.scatter %x, %i, %u {axis = 0 : i64, add = false} : (tensor<90x40xf32>, tensor<7xi64>, tensor<7x40xf32>) -> tensor<90x40xf32>
+  %0 = graph.scatter %x, %i, %u {axis = 0 : i64} : (tensor<90x40xf32>, tensor<7xi64>, tensor<7x40xf32>) -> tensor<90x40xf32>
   func.return %0 : tensor<90x40xf32>
 }
 
@@ -39,7 +39,7 @@ func.func @rows(%x: tensor<90x40xf32>, %i: tensor<7xi64>, %u: tensor<7x40xf32>) 
 // CHECK: visa.sub "{i0:%0 max 2} b0(1), b1(1), scalar(200*%1) !src(0)"
 // CHECK: visa.store.scatter "{i0:%0 max 2, i1:90} b0[18000*%1](0,1), b1(90,1), b2(1,0), mode=fill, limit=200, pitch=90 !src(0)"
 func.func @divided(%x: tensor<600x90xf32>, %i: tensor<7xi64>, %u: tensor<7x90xf32>) -> tensor<600x90xf32> {
-  %0 = graph.scatter %x, %i, %u {axis = 0 : i64, add = false} : (tensor<600x90xf32>, tensor<7xi64>, tensor<7x90xf32>) -> tensor<600x90xf32>
+  %0 = graph.scatter %x, %i, %u {axis = 0 : i64} : (tensor<600x90xf32>, tensor<7xi64>, tensor<7x90xf32>) -> tensor<600x90xf32>
   func.return %0 : tensor<600x90xf32>
 }
 
@@ -59,7 +59,7 @@ func.func @divided(%x: tensor<600x90xf32>, %i: tensor<7xi64>, %u: tensor<7x90xf3
 // CHECK: visa.select "{i0:3} b0(1), b1(1), b2(1), b0(1) !src(0)"
 // CHECK: visa.store.scatter.add "{i0:3} b0(0), b1(1), b2(1), limit=8 !src(0)"
 func.func @add(%x: tensor<8xf32>, %i: tensor<3xi64>, %u: tensor<3xf32>) -> tensor<8xf32> {
-  %0 = graph.scatter %x, %i, %u {axis = 0 : i64, add = true} : (tensor<8xf32>, tensor<3xi64>, tensor<3xf32>) -> tensor<8xf32>
+  %0 = graph.scatter %x, %i, %u {axis = 0 : i64, reduction = #graph<reduce_fn add>} : (tensor<8xf32>, tensor<3xi64>, tensor<3xf32>) -> tensor<8xf32>
   func.return %0 : tensor<8xf32>
 }
 
@@ -78,6 +78,6 @@ func.func @add(%x: tensor<8xf32>, %i: tensor<3xi64>, %u: tensor<3xf32>) -> tenso
 // CHECK: visa.store.scatter "{i0:3, i1:2} b0(8,0), b1(2,1), b2(2,1), limit=8 !src(0)"
 func.func @elements(%x: tensor<3x8xf32>, %u: tensor<3x2xf32>) -> tensor<3x8xf32> {
   %i = weights.constant dense<[[1, -1], [0, 2], [-8, 7]]> : tensor<3x2xi64>
-  %0 = graph.scatter_elements %x, %i, %u {axis = 1 : i64, add = false} : (tensor<3x8xf32>, tensor<3x2xi64>, tensor<3x2xf32>) -> tensor<3x8xf32>
+  %0 = graph.scatter_elements %x, %i, %u {axis = 1 : i64} : (tensor<3x8xf32>, tensor<3x2xi64>, tensor<3x2xf32>) -> tensor<3x8xf32>
   func.return %0 : tensor<3x8xf32>
 }
