@@ -51,7 +51,7 @@ class ConvTiling:
         self.x = WindowInput(
             lower, anchor, anchor.x, self.window, self.quads.block, anchor.fill, gathers=self.quads.gathers
         )
-        self.blocks = depth // self.x.block
+        self.blocks = max(1, depth // self.x.block)
         dtypes = dtype_of(anchor.x).name, dtype_of(anchor.w).name
         self.dtype = dtype_of(anchor.w)
         lower.check_product(self.dtype)
@@ -144,7 +144,8 @@ class ConvTiling:
         wider = self.window.kernel[-1] - self.anchor.window.kernel[-1]
 
         def apply(array: NDArray[Any]) -> NDArray[Any]:
-            array = np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, wider)])
+            more = blocks * block - array.shape[1]
+            array = np.pad(array, [(0, 0), (0, more), *[(0, 0)] * (array.ndim - 3), (0, wider)])
             table = array.reshape(group, columns, blocks, block, taps)
             if panels * width != columns:
                 padding = np.zeros((group, panels * width - columns, blocks, block, taps), table.dtype)

@@ -31,7 +31,8 @@ from vcc.runtime.machine.model import Machine
 class WindowInput:
     """The input of a window operation whose value is `value` and whose channels come in blocks of `block`.
 
-    `gathers` says that channels which lie apart in memory are to be neighbours on chip.
+    `gathers` says that channels which lie apart in memory are to be neighbours on chip; the block may then be larger
+    than the number of channels, and what is not there is the border's.
     Raises `VccError` E0107 if elementwise operations make it that cannot make the border of `fill` around it.
     """
 
@@ -44,7 +45,7 @@ class WindowInput:
         self.rank = len(window.kernel)
         self.fill, self.border, self.gathers = fill, False, gathers
         self.dtype = dtype_of(value)
-        self.block_axis = IterAxis("c", 1, block, self.shape[1] // block)
+        self.block_axis = IterAxis("c", 1, block, max(1, self.shape[1] // block))
         self.inner_axis = IterAxis("ci", 1, 1, block)
         self.made = Prologue(lower, value, anchor)
         if self.made.computes:
@@ -148,7 +149,11 @@ class WindowInput:
         self.lower.builder.emit(
             "load",
             # With an interval, though all is inside, the load is a copy to every engine: neighbours on chip.
-            [dim("c", blocks, most), *dims, dim("ci", self.block, valid=(0, self.block) if self.gathers else None)],
+            [
+                dim("c", blocks, most),
+                *dims,
+                dim("ci", self.block, valid=(0, min(self.block, self.shape[1])) if self.gathers else None),
+            ],
             {
                 "dst": buffer.view(),
                 "src": View(

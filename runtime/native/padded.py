@@ -48,7 +48,6 @@ class PaddedLoad:
         """Looks for a dimension that is dense in the buffer alone, and one that is in the source alone."""
         few = 4
         to = [i for i, s in enumerate(self.dst.strides) if s == ONE and self.dims[i].max >= few]
-        to = [i for i in to if self.dims[i].valid is None]
         back = [i for i, s in enumerate(self.src.strides) if s == ONE and self.dims[i].max >= few]
         if to and back:
             self.lane, self.block = to[0], back[0]
@@ -80,6 +79,12 @@ class PaddedLoad:
             self.along(low, high, index, self.copy)
         elif i == self.block:
             self.squares(low, high, index)
+            assert self.lane is not None
+            begin, end, lanes = self.bounds(self.lane)
+            for first, last in ((0, begin), (end, lanes)):
+                if first != last:
+                    with self.e.loop(low, high) as at:
+                        self.along(first, last, {**index, i: at}, self.put_fill)
         else:
             with self.e.loop(low, high) as at:
                 self.inside(rest, {**index, i: at})
@@ -89,11 +94,11 @@ class PaddedLoad:
         """Copies what lies across, by squares that are turned in registers."""
         e, width, lane, block = self.e, self.width, self.lane, self.block
         assert lane is not None and block is not None
-        size = e.poly(self.dims[lane].size, self.f.env)
+        begin, end, _ = self.bounds(lane)
         for down, _, below in e.blocks(e.add(high, e.mul(low, -1)), [width]):
-            for along, _, left in e.blocks(size, [width]):
+            for along, _, left in e.blocks(e.add(end, e.mul(begin, -1)), [width]):
                 square = Square(self.f, lane, block, width, *(width if n == 0 else n for n in (below, left)))
-                at = {**index, block: e.add(low, down), lane: along}
+                at = {**index, block: e.add(low, down), lane: e.add(begin, along)}
                 for i, column in enumerate(square.load(self.src, at)[: square.count(square.down)]):
                     here = at | {block: e.add(at[block], i)}
                     self.f.write(self.dst, here, width, column, square.only(square.beside, i, square.down))
@@ -102,22 +107,18 @@ class PaddedLoad:
         """Fills from `start` to `end` of a dimension, and all that the others hold there."""
         if self.dims[i].valid is None or start == end:
             return
-        value = self.f.lanes(self.dst, self.width).element(self.fill)
-
-        def fill(at: dict[int, Val], mask: str) -> None:
-            self.f.write(self.dst, at, self.width, value, mask)
 
         def further(order: Sequence[int], at: dict[int, Val]) -> None:
             if not order:
-                fill(at, "")
+                self.put_fill(at, "")
             elif order[0] == self.lane:
-                self.along(0, self.e.poly(self.dims[order[0]].size, self.f.env), at, fill)
+                self.along(0, self.e.poly(self.dims[order[0]].size, self.f.env), at, self.put_fill)
             else:
                 with self.e.loop(0, self.e.poly(self.dims[order[0]].size, self.f.env)) as here:
                     further(order[1:], {**at, order[0]: here})
 
         if i == self.lane:
-            self.along(start, end, index, fill)
+            self.along(start, end, index, self.put_fill)
         else:
             with self.e.loop(start, end) as at:
                 further(rest, {**index, i: at})
@@ -131,6 +132,11 @@ class PaddedLoad:
             mask = self.f.mask(self.width, 0, left) if left != 0 else ""
             for part in range(step // self.width):
                 act({**index, lane: e.add(e.add(low, start), part * self.width)}, mask)
+
+    def put_fill(self, index: dict[int, Val], mask: str) -> None:
+        """Fills a vector along the lanes."""
+        value = self.f.lanes(self.dst, self.width).element(self.fill)
+        self.f.write(self.dst, index, self.width, value, mask)
 
     def copy(self, index: dict[int, Val], mask: str) -> None:
         value = self.f.read(self.src, index, self.lane, self.width, mask)

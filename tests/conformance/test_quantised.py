@@ -107,6 +107,12 @@ IN_BLOCKS = [
     quantised("of-rows", numbers(np.uint8, 1, 3, 17, 18), numbers(np.int8, 16, 3, 7, 7), pads=[3] * 4, strides=[2, 2]),
     quantised("of-rows-without-border", numbers(np.uint8, 1, 3, 9, 9), numbers(np.int8, 8, 3, 3, 2)),
     quantised("of-dilated-rows", numbers(np.uint8, 1, 3, 9, 9), numbers(np.int8, 8, 3, 3, 3), dilations=[1, 2]),
+    quantised("of-7-channels", numbers(np.uint8, 1, 7, 6, 5), numbers(np.int8, 10, 7, 3, 3), pads=PADS),
+    quantised("of-30-channels", numbers(np.int8, 2, 30, 9, 11), numbers(np.int8, 17, 30, 1, 1), zx=-5),
+    quantised(
+        "of-13-channels-in-columns", numbers(np.uint8, 1, 13, 8, 5), numbers(np.int8, 9, 13, 3, 1), strides=[2, 1]
+    ),
+    quantised("of-3-channels-of-dots", numbers(np.uint8, 1, 3, 5, 5), numbers(np.int8, 8, 3, 1, 1), pads=PADS),
     quantised("of-6-channels", numbers(np.uint8, 1, 6, 5, 5), numbers(np.int8, 10, 6, 1, 1)),
     quantised("groups", numbers(np.uint8, 1, 16, 8, 8), numbers(np.int8, 32, 8, 3, 3), group=2, pads=PADS),
     quantised("depthwise-then-1x1", numbers(np.uint8, 1, 16, 9, 9), numbers(np.int8, 16, 1, 3, 3), group=16, pads=PADS),

@@ -47,3 +47,29 @@ func.func @input(%x: tensor<1x32x4x4xui8, #graph.blocked<axis = 1, block = 16>>,
   %y = graph.conv %x, %w {pads = array<i64: 1, 1, 1, 1>, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, group = 1 : i64} : (tensor<1x32x4x4xui8, #graph.blocked<axis = 1, block = 16>>, tensor<32x32x3x3xi8>) -> tensor<1x32x4x4xi32>
   func.return %y : tensor<1x32x4x4xi32>
 }
+
+// -----
+
+// Thirty channels are 32 with two whose weights are zeros: less than a fourth tap for each of them would be.
+
+// CHECK-LABEL: @thirty
+// CHECK: tensor<9216xi8>
+// CHECK: visa.load "{{.*}}ci:32 in 0..30} {{.*}}, fill=7.0
+// CHECK: visa.mmad "{oh:m 4, o:n 16, kh:k 72, q:k 4}
+func.func @thirty(%x: tensor<1x30x4x4xui8>) -> tensor<1x32x4x4xi32> {
+  %w = weights.constant dense<1> : tensor<32x30x3x3xi8>
+  %y = graph.conv %x, %w {pads = array<i64: 1, 1, 1, 1>, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, group = 1 : i64, border = 7 : ui8} : (tensor<1x30x4x4xui8>, tensor<32x30x3x3xi8>) -> tensor<1x32x4x4xi32>
+  func.return %y : tensor<1x32x4x4xi32>
+}
+
+// -----
+
+// Groups have no room behind their channels.
+
+// CHECK-LABEL: @groups
+// CHECK: visa.mmad "{{.*}}c:k 6}
+func.func @groups(%x: tensor<1x12x4x4xui8>) -> tensor<1x32x4x4xi32> {
+  %w = weights.constant dense<1> : tensor<32x6x1x1xi8>
+  %y = graph.conv %x, %w {pads = array<i64: 0, 0, 0, 0>, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, group = 2 : i64} : (tensor<1x12x4x4xui8>, tensor<32x6x1x1xi8>) -> tensor<1x32x4x4xi32>
+  func.return %y : tensor<1x32x4x4xi32>
+}
