@@ -3,7 +3,9 @@
 The bound is a relative L2 error of 1e-5 (absolute 1e-6 where an output is about zero). ONNX Runtime's own Sigmoid is
 off by more than that for large arguments, so a model that has one is compared with ONNX Runtime on the same model with
 Sigmoid written out. What is still further away is compared with an evaluation in float64, from which our result must
-not be further than ONNX Runtime's.
+not be further than ONNX Runtime's. Where a single rounding decides how far that is (a model that subtracts the least of
+all logarithms, say), it depends on the CPU, for both; then ONNX Runtime's results for inputs that differ in the last
+digits count, too.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ Feeds = Mapping[str, Array]
 
 BOUND = 1e-5
 NEAR_ZERO = 1e-6
+#: How often inputs are changed, and by how many units of relative precision at most: what `vcc bench` takes.
+SHAKES, SHAKEN_BY = 6, 8
 
 
 def error_of(actual: Array, expected: Array) -> float:
@@ -111,6 +115,25 @@ def check_accuracy(model: ModelProto, feeds: Feeds, actual: Sequence[Array]) -> 
         if max(error_of(a, b) for a, b in zip(actual, plain, strict=True)) <= BOUND:
             return
     truth = run_double(model, feeds)
-    for number, (a, b, c) in enumerate(zip(actual, expected, truth, strict=True)):
-        ours, theirs = error_of(a.astype(c.dtype), c), error_of(b.astype(c.dtype), c)
-        assert ours <= max(theirs, BOUND), f"output {number}: {ours:.2e} from float64, ONNX Runtime {theirs:.2e}"
+    ours, theirs = _errors(actual, truth), _errors(expected, truth)
+    if all(a <= max(b, BOUND) for a, b in zip(ours, theirs, strict=True)):
+        return
+    shaken = [_errors(run_reference(model, _shaken(feeds, seed)), truth) for seed in range(SHAKES)]
+    for number, (a, *others) in enumerate(zip(ours, theirs, *shaken, strict=True)):
+        allowed = max(*others, BOUND)
+        assert a <= allowed, f"output {number}: {a:.2e} from float64, ONNX Runtime {allowed:.2e} at most"
+
+
+def _errors(actual: Sequence[Array], truth: Sequence[Array]) -> list[float]:
+    return [error_of(a.astype(b.dtype), b) for a, b in zip(actual, truth, strict=True)]
+
+
+def _shaken(feeds: Feeds, seed: int) -> dict[str, Array]:
+    """The inputs with floats changed in the last digits."""
+    noise = np.random.default_rng(seed)
+    return {
+        name: (a * (1 + SHAKEN_BY * np.finfo(a.dtype).eps * noise.uniform(-1, 1, a.shape))).astype(a.dtype)
+        if a.dtype.kind == "f"
+        else a
+        for name, a in feeds.items()
+    }
