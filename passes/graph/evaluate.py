@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+from onnx import GraphProto, ValueInfoProto
 from xdsl.context import Context
 from xdsl.dialects.builtin import DYNAMIC_INDEX, TensorType
 
@@ -19,11 +20,17 @@ from vcc.runtime.diagnostics import VccError
 RANDOM_OPS = frozenset(
     {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial"}
 )
+#: Operators of which the reference implementation has one meaning, and the opset from which it is that of ONNX:
+#: before, Softmax normalised all axes from its own on, and Resize took other inputs.
+_KNOWN_SINCE = {**dict.fromkeys(("Softmax", "LogSoftmax", "Hardmax"), 13), "Resize": 11, "Upsample": 11}
 
 
 def is_evaluable(op: SchemaOp) -> bool:
     """May `op` be evaluated at all: the same result each time, and no subgraphs."""
     if op.op_type == "Dropout" and op.opset >= 12:
+        return False
+    # Before opset 7, two shapes were broadcast only where an attribute asked for it, and then otherwise.
+    if op.domain == "" and (op.opset < _KNOWN_SINCE.get(op.op_type, 0) or op.attribute("broadcast", 0)):
         return False
     return not op.graph_names and op.op_type not in RANDOM_OPS
 
@@ -61,11 +68,17 @@ def evaluate(op: SchemaOp, operands: Sequence[np.ndarray], ctx: Context) -> list
         feeds = {names[value]: array for value, array in zip(op.operands, operands, strict=True)}
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            results = ReferenceEvaluator(node, opsets={op.domain: op.opset}).run(None, feeds)
+            # Of a node alone the evaluator would take the newest version, whatever `opsets` says.
+            graph = GraphProto(node=[node], input=_infos(feeds), output=_infos(node.output))
+            results = ReferenceEvaluator(graph, opsets={op.domain: op.opset}).run(None, feeds)
     except Exception:
         return None
     arrays = [np.asarray(each) for each in results] if all(_is_tensor(each) for each in results) else []
     return arrays if len(arrays) == len(op.results) and _fits(op, arrays) else None
+
+
+def _infos(names: Iterable[str]) -> list[ValueInfoProto]:
+    return [ValueInfoProto(name=name) for name in names]
 
 
 def _is_tensor(value: object) -> bool:

@@ -82,3 +82,15 @@ func.func @known_size(%x: tensor<?x3x4xf32>) -> tensor<i64> {
   %0 = "onnx.Gather.v13"(%shape, %one) : (tensor<3xi64>, tensor<i64>) -> tensor<i64>
   func.return %0 : tensor<i64>
 }
+
+// Each operator means what it meant in its own opset: axes as an attribute, and all axes from the softmax's on.
+// CHECK-LABEL: @of_old
+// CHECK-NEXT: dense<5> : tensor<1xi64>
+// CHECK: "onnx.Softmax.v11"
+func.func @of_old() -> (tensor<1xi64>, tensor<1x2x2xf32>) {
+  %five = weights.constant dense<5> : tensor<i64>
+  %0 = "onnx.Unsqueeze.v11"(%five) <{axes = array<i64: 0>}> : (tensor<i64>) -> tensor<1xi64>
+  %x = weights.constant dense<[[[1.0, 2.0], [3.0, 4.0]]]> : tensor<1x2x2xf32>
+  %1 = "onnx.Softmax.v11"(%x) : (tensor<1x2x2xf32>) -> tensor<1x2x2xf32>
+  func.return %0, %1 : tensor<1xi64>, tensor<1x2x2xf32>
+}
