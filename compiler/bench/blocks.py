@@ -14,8 +14,9 @@ from vcc.compiler.bench.engines.interface import Session
 BLOCK_SECONDS, LEAST_RUNS = 0.1, 3
 #: Before all blocks, at most so many runs and seconds.
 WARM_RUNS, WARM_SECONDS = 20, 2.0
-#: Before a block, so that threads of the engine before, which spin for a while after their work, have gone to sleep.
-SETTLE_SECONDS = 0.003
+#: Before a block, so that threads of the engine before, which spin for a while after their work, have gone to sleep:
+#: ONNX Runtime's second thread takes 32 ms of CPU time after a run.
+SETTLE_SECONDS = 0.05
 
 
 def warm_up(session: Session) -> None:
