@@ -8,12 +8,13 @@ equal elements keep theirs.
 from __future__ import annotations
 
 from vcc.runtime.isa.kernel import Instr
+from vcc.runtime.native.beside import integer_order
 from vcc.runtime.native.emit import Val
 from vcc.runtime.native.frame import Frame
 from vcc.runtime.native.rows import Order
 
 #: Rows of at least so many elements: counting digits takes as long as sorting some hundred by comparing.
-LEAST = 256
+LEAST = 64
 _DIGITS, _VALUES = 4, 256
 
 
@@ -49,15 +50,15 @@ class RadixOrder(Order):
     def sort(self, size: Val) -> None:
         """Sorts the first words."""
         e = self.e
-        with e.loop(0, _DIGITS * _VALUES) as i:
-            e.do(f"store i64 0, ptr {self.word(i)}")
+        width = self.f.cpu.vector_bytes // 8
+        with e.loop(0, _DIGITS * _VALUES, width) as i:
+            e.do(f"store <{width} x i64> zeroinitializer, ptr {self.word(i)}, align 8")
         with e.loop(0, size) as i:
             word = e.op(f"load i64, ptr {self.element(0, i)}")
             for digit in range(_DIGITS):
                 count = self.count(word, 32 + 8 * digit, digit)
                 e.do(f"store i64 {e.add(e.op(f'load i64, ptr {count}'), 1)}, ptr {count}")
-        for digit in range(_DIGITS):
-            self.begins(digit)
+        self.begins()
         for digit in range(_DIGITS):
             with e.loop(0, size) as i:
                 word = e.op(f"load i64, ptr {self.element(digit % 2, i)}")
@@ -66,29 +67,20 @@ class RadixOrder(Order):
                 e.do(f"store i64 {word}, ptr {self.element(1 - digit % 2, at)}")
                 e.do(f"store i64 {e.add(at, 1)}, ptr {place}")
 
-    def begins(self, digit: int) -> None:
-        """Counts of a digit's values become the places where each begins."""
-        e, total = self.e, self.e.variable("i64", "0")
+    def begins(self) -> None:
+        """Counts of the digits' values become the places where each begins."""
+        e, totals = self.e, [self.e.variable("i64", "0") for _ in range(_DIGITS)]
         with e.loop(0, _VALUES) as i:
-            where = self.word(e.add(i, digit * _VALUES))
-            count, before = e.op(f"load i64, ptr {where}"), e.op(f"load i64, ptr {total}")
-            e.do(f"store i64 {before}, ptr {where}")
-            e.do(f"store i64 {e.add(before, count)}, ptr {total}")
+            for digit, total in enumerate(totals):
+                where = self.word(e.add(i, digit * _VALUES))
+                count, before = e.op(f"load i64, ptr {where}"), e.op(f"load i64, ptr {total}")
+                e.do(f"store i64 {before}, ptr {where}")
+                e.do(f"store i64 {e.add(before, count)}, ptr {total}")
 
     def integer(self, i: Val) -> str:
-        """An element as an unsigned integer of the order asked for: zeros are equal, NaNs are, and the greatest."""
-        e, lanes = self.e, self.keys
-        value = self.key(i)
-        if lanes.dtype.is_float:
-            met = e.op(f"extractelement <1 x i1> {lanes.two('fcmp uno', value, value)}, i64 0")
-            value = lanes.two("fadd", value, lanes.constant(0))  # -0 becomes 0
-            bits = e.op(f"extractelement {lanes.word} {e.op(f'bitcast {lanes.type} {value} to {lanes.word}')}, i64 0")
-            sign = e.op(f"or i32 {e.op(f'ashr i32 {bits}, 31')}, {-(2**31)}")
-            bits = e.op(f"select i1 {met}, i32 -1, i32 {e.op(f'xor i32 {bits}, {sign}')}")
-        else:
-            bits = e.op(f"extractelement {lanes.type} {value}, i64 0")
-            bits = e.op(f"xor i32 {bits}, {-(2**31)}") if lanes.dtype.kind == "i" else bits
-        return e.op(f"xor i32 {bits}, -1") if self.instr.attrs.get("by") == "descending" else bits
+        """An element as an unsigned integer, the less the earlier it comes."""
+        down = self.instr.attrs.get("by") == "descending"
+        return self.e.op(f"extractelement <1 x i32> {integer_order(self.keys, self.key(i), descending=down)}, i64 0")
 
     def count(self, word: str, shift: int, digit: int) -> str:
         """Where the number of words with this word's digit is."""

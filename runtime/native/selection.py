@@ -1,18 +1,20 @@
 """The foremost elements of rows: `order` where nothing reads more than the first k positions of a row.
 
-Of few, a heap holds the best so far, the worst of them at its root (Knuth, The Art of Computer Programming, volume 3,
-5.2.3). Of more, candidates are gathered until there are several times k, which are sorted by their digits, and the
-first k stay. In both, vectors of elements are compared with the worst that is kept, and most hold nothing better.
+Several rows are ranked side by side if k is small (beside.py). Of one, a heap holds few, the worst of them at its root
+(Knuth, The Art of Computer Programming, volume 3, 5.2.3). For more, candidates are gathered until there are several
+times k, which are sorted by their digits, and the first k stay. In both, vectors of elements are compared with the
+worst that is kept, and most hold nothing better.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from math import gcd
+from math import gcd, log
 
 from vcc.runtime.isa.expr import ONE
 from vcc.runtime.isa.kernel import Instr, Role, View
+from vcc.runtime.native import beside
 from vcc.runtime.native.emit import Val
 from vcc.runtime.native.frame import Frame
 from vcc.runtime.native.radix import LEAST, RadixOrder
@@ -20,8 +22,10 @@ from vcc.runtime.native.rows import Order
 
 #: The longest heap: replacing its root takes a comparison that is hard to foretell for each of its levels.
 HEAP = 32
-#: Candidates that are gathered before the foremost are kept, as a multiple of these.
-CANDIDATES = 3
+#: Candidates that are gathered before the foremost are kept, as a multiple of these, and at least.
+CANDIDATES, FEWEST = 3, 256
+#: Cycles of replacing the root of a heap.
+REPLACING = 60
 
 
 def foremost(frame: Frame, instr: Instr) -> int:
@@ -105,7 +109,7 @@ class RadixSelection(RadixOrder):
         super().__init__(frame, instr)
 
     def reserve(self, most: int) -> None:
-        super().reserve(min(most, max(CANDIDATES * self.kept, LEAST)))
+        super().reserve(min(most, max(CANDIDATES * self.kept, FEWEST)))
 
     def row(self, size: Val) -> None:
         e = self.e
@@ -142,11 +146,20 @@ class RadixSelection(RadixOrder):
         e.branch(e.op(f"icmp ult i64 {e.op(f'zext i32 {key} to i64')}, {last}"), add)
 
 
+def heap_cycles(most: int, count: int) -> float:
+    """About how long a heap takes for a row: most elements are only compared, few replace its root."""
+    return most / 8 + count * (1 + log(max(1.0, most / count))) * REPLACING
+
+
 def ordering(frame: Frame, instr: Instr) -> Order:
     """The fastest way to sort, as far as anything reads the result."""
     order = Order(frame, instr)
     most, wanted = order.instr.domain[order.axis].max, foremost(frame, instr)
-    digits = most >= LEAST and order.keys.bits == 32 and not order.keys.narrow
+    words = order.keys.bits == 32 and not order.keys.narrow
+    digits = most >= LEAST and words
+    lane = beside.lane_of(order) if words and wanted <= beside.MOST else None
+    if lane is not None and beside.cycles(order, lane, wanted) < heap_cycles(most, wanted):
+        return beside.RowsBeside(frame, instr, wanted, lane)
     if wanted == most or (not digits and wanted > HEAP):
         return RadixOrder(frame, instr) if digits else order
     return HeapSelection(frame, instr, wanted) if wanted <= HEAP else RadixSelection(frame, instr, wanted)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from conformance import Case, compile_model, node, random
 from numpy.typing import NDArray
+from onnx.helper import make_node
 
 from vcc.runtime.session import Program
 
@@ -119,6 +120,8 @@ def windows_and_rows() -> list[Case]:
         Case("logsoftmax", [node("LogSoftmax", "x", axis=-1)], {"x": rows(25, 45)}),
         Case("layernorm", [node("LayerNormalization", ["x", "s", "b"], axis=-1)], {"x": rows(25, 45)}, scale),
         Case("argmax", [node("ArgMax", "x", axis=-1)], {"x": rows(25, 45)}),
+        *(Case(f"topk-{largest}", [make_node("TopK", ["x", "k"], ["v", "y"], name="topk", largest=largest)],
+               {"x": rows(25, 45)}, {"k": np.array([6])}) for largest in (0, 1)),
         Case("cumsum", [node("CumSum", ["x", "axis"])], {"x": rows(25, 45)}, {"axis": np.array(1)}),
         Case("transpose", [node("Transpose", "x", perm=[1, 0])], {"x": special(25, 45)}),
     ]  # fmt: skip
