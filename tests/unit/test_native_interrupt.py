@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 import adding as programs
 import numpy as np
@@ -32,6 +32,14 @@ NEVER = 60
 def adding(*counts: int) -> Image:
     """A program of a launch for each count; its result is their sum."""
     return programs.adding(ADD, N * ROWS, counts)
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c() -> Generator[None]:
+    """As in a terminal: what a shell starts in the background ignores SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def interrupted(work: Callable[[], object], seconds: float) -> float:
