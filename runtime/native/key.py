@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import time
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
@@ -12,12 +13,15 @@ import vcc.runtime
 from vcc.runtime.native.cpuid import processor
 from vcc.runtime.native.level import HOST, chosen_level
 
+#: Nanoseconds since 1970. Sources that change later are not those that this process runs.
+_BEGUN = time.time_ns()
 #: The packages whose code decides what machine code a .vbin becomes and whether it is sound.
 PACKAGES = ("binary", "host", "interpreter", "isa", "machine", "native")
 
 
 def cache_key(program: bytes, fresh: bool = False) -> bytes | None:
-    """32 bytes, or None where it cannot be told what the code depends on, as in a zip file or without llvmlite.
+    """32 bytes, or None where it cannot be told what the code depends on: in a zip file, without llvmlite, and where
+    vcc's sources were edited since this process imported them.
 
     `program` is its digest (see `program_digest`). Raises VccError: E0121 if no machine
     code can be mapped, E0202 for a VCC_NATIVE_CPU that is none.
@@ -36,11 +40,13 @@ def cache_key(program: bytes, fresh: bool = False) -> bytes | None:
 
 @cache
 def _sources() -> bytes:
-    """A digest of the modules of PACKAGES as they lie on disk; empty if they do not."""
+    """A digest of the modules of PACKAGES as they lie on disk; empty if they do not, or are newer than `_BEGUN`."""
     digest, count = blake2b(digest_size=32), 0
     for root in map(Path, vcc.runtime.__path__):
         for package in PACKAGES:
             for path in sorted(_modules(root / package)):
+                if _BEGUN < path.stat().st_mtime_ns <= time.time_ns():
+                    return b""
                 data = path.read_bytes()
                 digest.update(f"{package}/{path.name}:{len(data)}:".encode() + data)
                 count += 1

@@ -133,6 +133,21 @@ def test_code_of_sources_that_changed_meanwhile_is_not_kept(vbin: Path, folder: 
     assert not folder.exists()
 
 
+def test_code_made_by_older_sources_than_those_on_disk_is_neither_kept_nor_used(
+    vbin: Path, folder: Path, builds: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    first = run(vbin)
+    kept = {path: path.read_bytes() for path in folder.iterdir()}
+    newest = max(path.stat().st_mtime_ns for path in Path(key.__file__).parent.glob("*.py"))
+    with monkeypatch.context() as other:
+        other.setattr(key, "_BEGUN", newest - 1)  # an editor wrote the newest one just after the import
+        key._sources.cache_clear()  # pyright: ignore[reportPrivateUsage]
+        assert np.array_equal(run(vbin), first) and len(builds) == 2
+    key._sources.cache_clear()  # pyright: ignore[reportPrivateUsage]
+    assert {path: path.read_bytes() for path in folder.iterdir()} == kept
+    assert np.array_equal(run(vbin), first) and len(builds) == 2
+
+
 def test_damaged_files_are_made_anew(vbin: Path, folder: Path, builds: list[str]):
     first = run(vbin)
     (path,) = folder.iterdir()
