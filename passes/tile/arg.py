@@ -20,8 +20,8 @@ from vcc.passes.tile.row_tiling import RowTiling
 from vcc.passes.tile.search import Sizes, choose_tile, padded, tile_candidates, waves
 from vcc.runtime.isa.dtypes import BY_NAME
 from vcc.runtime.isa.expr import ZERO, Poly
-from vcc.runtime.isa.kernel import Dim, Immediate, Memory, Pipe, Role, View
-from vcc.runtime.machine.cost import transfer_cycles, vector_cycles
+from vcc.runtime.isa.kernel import Dim, Immediate, Memory, Role, View
+from vcc.runtime.machine.cost import vector_cycles
 
 I32, BOOL = BY_NAME["i32"], BY_NAME["bool"]
 
@@ -64,10 +64,10 @@ def _choose(tiling: RowTiling, extent: int) -> dict[str, int]:
 
     def cost(s: Sizes) -> Any:
         elements = s["rows"] * s["part"]
-        moved: Any = transfer_cycles(machine, Pipe.IN, elements * dtype.size)
+        moved: Any = tiling.load_cycles(s["rows"], [s["part"]], elements * dtype.size)
         vector: Any = 4 * vector_cycles(machine, dtype.name, elements)
-        each = -(-extent // s["part"]) * np.maximum(moved, vector)
-        return waves(machine, others * -(-rows // s["rows"])) * each + moved + vector
+        trips = waves(machine, others * -(-rows // s["rows"])) * -(-extent // s["part"])
+        return tiling.cycles(trips, moved, vector)
 
     candidates = {"rows": tile_candidates(rows), "part": tile_candidates(extent)}
     return choose_tile(machine, candidates, footprint, cost, node=tiling.lower.node, what="a search for an extreme")

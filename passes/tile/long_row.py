@@ -22,8 +22,8 @@ from vcc.passes.tile.row_ops import Rows, wide
 from vcc.passes.tile.row_tiling import RowTiling
 from vcc.passes.tile.search import Sizes, choose_tile, cuts, padded, tile_candidates, waves
 from vcc.runtime.isa.expr import Poly
-from vcc.runtime.isa.kernel import MAX_DIMS, Immediate, Memory, Pipe
-from vcc.runtime.machine.cost import transfer_cycles, vector_cycles
+from vcc.runtime.isa.kernel import MAX_DIMS, Immediate, Memory
+from vcc.runtime.machine.cost import vector_cycles
 
 RowAnchor = graph.SoftmaxOp | graph.LayerNormOp | graph.RmsNormOp
 
@@ -86,10 +86,11 @@ def choose_parts(tiling: RowTiling, effort: Effort) -> tuple[int, list[int]]:
 
     def cost(s: Sizes) -> Any:
         elements = s["rows"] * parts[s["cut"]]
-        loads: Any = effort.sweeps * transfer_cycles(machine, Pipe.IN, elements * dtype.size)
+        part = list(table[s["cut"]].T)
+        loads: Any = effort.sweeps * tiling.load_cycles(s["rows"], part, elements * dtype.size)
         vector: Any = effort.passes * vector_cycles(machine, compute.name, elements)
-        each = steps[s["cut"]] * np.maximum(loads, vector)
-        return waves(machine, others * -(-rows // s["rows"])) * each + loads + vector
+        trips = waves(machine, others * -(-rows // s["rows"])) * steps[s["cut"]]
+        return tiling.cycles(trips, loads, vector)
 
     candidates = {"rows": tile_candidates(rows), "cut": range(len(table))}
     what = "a part of a row"

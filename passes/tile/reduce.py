@@ -11,13 +11,12 @@ import numpy as np
 from vcc.dialects import graph
 from vcc.dialects.graph import ints
 from vcc.passes.tile.builder import Tile
-from vcc.passes.tile.bursts import tile_cycles
 from vcc.passes.tile.chain import ChainEmitter, TileAxis, dtype_of, tap_of
 from vcc.passes.tile.lowering import KernelLowering
 from vcc.passes.tile.row_tiling import RowTiling
 from vcc.passes.tile.search import Sizes, choose_tile, cuts, rounds, tile_candidates, waves
 from vcc.runtime.isa.expr import ZERO, Poly
-from vcc.runtime.isa.kernel import MAX_DIMS, Memory, Pipe, Role, Tap, View
+from vcc.runtime.isa.kernel import MAX_DIMS, Memory, Role, Tap, View
 from vcc.runtime.machine.cost import vector_cycles
 
 
@@ -35,13 +34,9 @@ def choose_sizes(tiling: RowTiling) -> tuple[int, list[int]]:
         loaded = tiling.input.nbytes(tiling.input_sizes(s["rows"], list(table[s["cut"]].T)), slots)
         return {Memory.UB: loaded + tiling.plan.nbytes(tiling.result_sizes(s["rows"]), slots)}
 
-    strides = [access.strides(tiling.loops) for access in tiling.prologue.accesses.values()]
-    longest = max(strides, key=lambda found: max(map(abs, found or [0]), default=0), default=None)
-
     def cost(s: Sizes) -> Any:
         elements = s["rows"] * parts[s["cut"]]
-        tile = tiling.input_sizes(s["rows"], list(table[s["cut"]].T))
-        loads: Any = tile_cycles(machine, Pipe.IN, longest, tile, elements * dtype.size)
+        loads: Any = tiling.load_cycles(s["rows"], list(table[s["cut"]].T), elements * dtype.size)
         vector: Any = vector_cycles(machine, dtype.name, elements)
         return rounds(machine, waves(machine, others * -(-rows // s["rows"])) * steps[s["cut"]], loads, vector)
 

@@ -14,15 +14,16 @@ from xdsl.ir import Operation, SSAValue
 
 from vcc.passes.tile.access import IterAxis, block_of, iteration_axes, splits_of
 from vcc.passes.tile.builder import Tile
+from vcc.passes.tile.bursts import tile_cycles
 from vcc.passes.tile.chain import ChainEmitter, TileAxis, dtype_of, plan_chain, tensor_type
 from vcc.passes.tile.lowering import KernelLowering, tile_counts
 from vcc.passes.tile.operands import operand_accesses
 from vcc.passes.tile.prologue import Prologue
 from vcc.passes.tile.row_ops import wide
-from vcc.passes.tile.search import Sizes, choose_tile, padded, tile_candidates, waves
+from vcc.passes.tile.search import Sizes, choose_tile, padded, rounds, tile_candidates, waves
 from vcc.runtime.isa.dtypes import DType
 from vcc.runtime.isa.kernel import Memory, Pipe
-from vcc.runtime.machine.cost import transfer_cycles, vector_cycles
+from vcc.runtime.machine.cost import vector_cycles
 
 
 class RowTiling:
@@ -93,13 +94,33 @@ class RowTiling:
 
         def cost(s: Sizes) -> Any:
             elements = s["rows"] * row
-            loads: Any = transfer_cycles(machine, Pipe.IN, elements * dtype.size)
+            loads: Any = self.load_cycles(s["rows"], None, elements * dtype.size)
             vector: Any = passes * vector_cycles(machine, wide(dtype).name, elements)
-            tiles = others * -(-rows // s["rows"])
-            return waves(machine, tiles) * np.maximum(loads, vector) + loads + vector
+            return self.cycles(waves(machine, others * -(-rows // s["rows"])), loads, vector)
 
         candidates = {"rows": tile_candidates(rows)}
         return choose_tile(machine, candidates, footprint, cost, node=self.lower.node, what="a row")["rows"]
+
+    def load_cycles(self, rows: Any, part: Sequence[Any] | None, nbytes: Any) -> Any:
+        """Cycles of loading `nbytes` as a tile of so many rows, of which `part` is on the chip (default: all)."""
+        return tile_cycles(self.lower.machine, Pipe.IN, self.strides, self.input_sizes(rows, part), nbytes)
+
+    @property
+    def strides(self) -> list[int] | None:
+        """How far apart neighbours along the loops lie in the operand that reaches furthest; None: unknown."""
+        found = [access.strides(self.loops) for access in self.prologue.accesses.values()]
+        return max(found, key=lambda strides: max(map(abs, strides or [0]), default=0), default=None)
+
+    def cycles(self, trips: Any, loads: Any, vector: Any) -> Any:
+        """Cycles of `trips` parts of tiles, each loaded and then worked on by several instructions.
+
+        Small tiles are in the first cache from instruction to instruction. Those of rows that lie side by side (columns
+        of a matrix) are loaded in whole bursts if they are wide.
+        """
+        near = min((abs(s) for s in (self.strides or [])[len(self.kept) :] if s), default=1)
+        if self.lower.machine.overlap or near == 1:
+            return trips * np.maximum(loads, vector) + loads + vector
+        return rounds(self.lower.machine, trips, loads, vector)
 
     def result_sizes(self, rows: Any) -> list[Any]:
         kept: list[Any] = [1] * (len(self.kept) - 1) + ([rows] if self.kept else [])
