@@ -13,7 +13,7 @@ import math
 from collections import deque
 from collections.abc import Iterable
 
-#: Seconds. Segments that take longer get all threads, always: trying would be felt.
+#: Seconds. Trials of segments that take longer would be felt: they are one run, and rare from the beginning.
 LONG = 0.1
 #: Runs of each way that are remembered; the median counts. The best would say what several threads can do on an idle
 #: machine, even where others mostly keep one of them from running.
@@ -48,17 +48,18 @@ class Pace:
         return self._decide()
 
     def _decide(self) -> int:
-        times, most = self._times, self._most
-        if self._cold or LONG < typical(times[most]) < math.inf:
-            return most
+        if self._cold:
+            return self._most
+        times, long = self._times, self.expected > LONG
         best, other = sorted(times, key=lambda way: typical(times[way]))
         if not self._trying or not times[other]:
-            self._trying, self._now, self._left, self._tried, self._slow = True, other, TRIES - 1, 0, 0
+            self._trying, self._now, self._left = True, other, 0 if long else TRIES - 1
+            self._tried = self._slow = 0
             return other
         if best != self._chosen:
             self._chosen, self._patience = best, EARLY
         lost = self._tried * (typical(times[other]) / typical(times[best]) - 1)  # in runs of the better way
-        self._trying, self._now, self._left = False, best, max(LEAST, int(self._patience * lost))
+        self._trying, self._now, self._left = False, best, max(LEAST, int((SHARE if long else self._patience) * lost))
         self._patience = min(SHARE, 2 * self._patience)
         return best
 
