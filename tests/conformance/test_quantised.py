@@ -140,6 +140,7 @@ DYNAMIC = [
     dynamic("positive", np.abs(random(5, 33)) + 1),
     dynamic("negative", -np.abs(random(7)) - 1),
     dynamic("zeros", np.zeros((2, 3), np.float32)),
+    dynamic("of-parts", random(20, 3400)),
     Case(
         "linear-layer",
         [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 from xdsl.ir import Attribute, SSAValue
 
@@ -11,6 +13,9 @@ from vcc.dialects.weights import numpy_dtype_of
 from vcc.passes.graph.lower.constraints import float_tensors
 from vcc.passes.graph.lower.node import Node
 from vcc.passes.graph.lower.registry import lowers
+
+#: Elements of a tensor whose extremes are worth two kernels, and the fewest parts that it then has.
+LARGE, PARTS = 1 << 16, 16
 
 
 def one_scale_per_axis(node: Node) -> bool:
@@ -66,15 +71,23 @@ def lower_dynamic_quantize(node: Node) -> list[SSAValue]:
 
 def quantised(node: Node, x: SSAValue, target: Attribute) -> tuple[SSAValue, SSAValue, SSAValue]:
     """A tensor as bytes, the scale and the zero point of its range."""
-    rank = len(shape_of(x))
-    low = node.binary("min", node.reduce("min", x, range(rank), keepdims=False), node.scalar(0))
-    high = node.binary("max", node.reduce("max", x, range(rank), keepdims=False), node.scalar(0))
+    low = node.binary("min", extreme(node, "min", x), node.scalar(0))
+    high = node.binary("max", extreme(node, "max", x), node.scalar(0))
     width = node.binary("div", node.binary("sub", high, low), node.scalar(255))
     scale = node.select(node.compare("eq", width, node.scalar(0)), node.scalar(1), width)
     zero = node.unary("round", node.binary("div", node.unary("neg", low), scale))
     zero = node.binary("min", node.binary("max", zero, node.scalar(0)), node.scalar(255))
     steps = node.binary("add", node.unary("round", node.binary("div", x, scale)), zero)
     return saturated(node, steps, target), scale, node.cast(zero, target)
+
+
+def extreme(node: Node, fn: str, x: SSAValue) -> SSAValue:
+    """The least or greatest element: of a large tensor by way of those of its parts, which cores share."""
+    shape = shape_of(x)
+    kept = next((axes for axes in range(1, len(shape)) if prod(shape[:axes]) >= PARTS), 0)
+    if kept and prod(shape) >= LARGE:
+        x = node.reduce(fn, x, range(kept, len(shape)), keepdims=False)
+    return node.reduce(fn, x, range(len(shape_of(x))), keepdims=False)
 
 
 @lowers("DequantizeLinear", needs=[one_scale_per_axis, f32_scale, small_integers])
