@@ -99,6 +99,10 @@ PHASES = [
     phases("5x2-by-2x3", (4, 5), (5, 2), 2, strides=[2, 3], pads=[2, 0, 1, 1]),
     phases("dilated", (5, 4), (2, 3), strides=[2, 2], dilations=[2, 1]),
     phases("1d", (9,), (5,), strides=[4]),
+    phases("4x4-by-2", (5, 6), (4, 4), strides=[2, 2], pads=[1] * 4),
+    phases("odd", (5, 4), (4, 3), strides=[2, 3], pads=[1, 0, 2, 1], output_padding=[0, 2]),
+    phases("cut-inside", (7, 5), (2, 2), strides=[2, 2], pads=[2, 3, 2, 0]),
+    phases("output-shape", (5, 6), (3, 3), strides=[2, 2], output_shape=[10, 13]),
 ]
 
 

@@ -1,7 +1,7 @@
 """Transposed convolution, as a convolution of all phases of the stride at once and a shuffle of them into place.
 
-Where phases have different numbers of taps, as those of 3 x 3 by a stride of 2 do (4, 2, 2 and 1), and there is much to
-compute, each is a convolution of its own.
+Where phases have different numbers of taps, as those of 3 x 3 by a stride of 2 do (4, 2, 2 and 1), or much is cut off,
+each is a convolution of its own, of the positions that are wanted.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from vcc.passes.graph.lower.registry import lowers
 Array: TypeAlias = np.ndarray[Any, Any]
 
 
-#: Multiply-adds with the zeros that fill up kernels to multiples of the stride: more of them are saved by a convolution
-#: for each phase, of which each reads the input again and is a launch.
+#: Multiply-adds with the zeros that fill up kernels to multiples of the stride, and for what is cut off: more of them
+#: are saved by a convolution for each phase, of which each reads the input again and is a launch.
 LEAST_WASTE = 1 << 21
 
 
@@ -78,28 +78,35 @@ def lower_conv_transpose(node: Node) -> SSAValue:
     rank = weights.ndim - 2
     weights = spread(weights, node.ints("dilations") or [1] * rank)
     strides = node.ints("strides") or [1] * rank
-    whole = overlap_added(node, node.x, weights, strides, node.int("group", 1))
-    cut = _cut(node, whole, begin_pads(node, weights.shape[2:], strides, node.result_shape(0)[2:]))
+    begins = begin_pads(node, weights.shape[2:], strides, node.result_shape(0)[2:])
+    cut = overlap_added(node, node.x, weights, strides, node.int("group", 1), begins)
     bias = node.input(2)
     return cut if bias is None else node.binary("add", cut, node.reshape(bias, (*shape_of(bias), *(1,) * rank)))
 
 
-def overlap_added(node: Node, x: SSAValue, weights: Array, strides: Sequence[int], group: int) -> SSAValue:
-    """The whole transposed convolution and perhaps a few positions of zeros behind it, as [N, M, spatial...]."""
+def overlap_added(
+    node: Node, x: SSAValue, weights: Array, strides: Sequence[int], group: int, begins: Sequence[int]
+) -> SSAValue:
+    """The transposed convolution, as [N, M, spatial...] from `begins` on, of the sizes of the node's result."""
     rank, kernel, channels = weights.ndim - 2, weights.shape[2:], weights.shape[1] * group
+    sizes, outputs = shape_of(x)[2:], node.result_shape(0)[2:]
     taps = [-(-k // s) for k, s in zip(kernel, strides, strict=True)]
-    wasted = (prod(taps) * prod(strides) - prod(kernel)) * weights.shape[0] * weights.shape[1]
-    apart = wasted * prod(shape_of(x)[2:]) * shape_of(x)[0] >= LEAST_WASTE
-    phases = _phases_apart(node, x, weights, strides, group) if apart else _phases(node, x, weights, strides, group)
-    batch, _, *sizes = shape_of(phases)
-    if apart:  # phases lie outside channels
-        split = node.reshape(phases, (batch, *strides, channels, *sizes))
+    counts = [-(-out // s) for out, s in zip(outputs, strides, strict=True)]
+    whole = prod(taps) * prod(strides) * prod(size + t - 1 for size, t in zip(sizes, taps, strict=True))
+    wasted = (whole - prod(counts) * prod(kernel)) * weights.shape[0] * weights.shape[1] * shape_of(x)[0]
+    apart = _phases_apart(node, x, weights, strides, group, begins, counts) if wasted >= LEAST_WASTE else None
+    if apart is not None:  # phases lie outside channels
+        split = node.reshape(apart, (shape_of(x)[0], *strides, channels, *counts))
         order = [1 + rank, *(axis for i in range(rank) for axis in (2 + rank + i, 1 + i))]
+        begins = [0] * rank
     else:
-        split = node.reshape(phases, (batch, channels, *strides, *sizes))
+        phases = _phases(node, x, weights, strides, group)
+        counts = list(shape_of(phases)[2:])
+        split = node.reshape(phases, (shape_of(x)[0], channels, *strides, *counts))
         order = [1, *(axis for i in range(rank) for axis in (2 + rank + i, 2 + i))]
     shuffled = node.transpose(split, (0, *order))
-    return node.reshape(shuffled, (batch, channels, *(q * s for q, s in zip(sizes, strides, strict=True))))
+    flat = (shape_of(x)[0], channels, *(q * s for q, s in zip(counts, strides, strict=True)))
+    return _cut(node, node.reshape(shuffled, flat), begins)
 
 
 def _phases(node: Node, x: SSAValue, weights: Array, strides: Sequence[int], group: int) -> SSAValue:
@@ -109,18 +116,29 @@ def _phases(node: Node, x: SSAValue, weights: Array, strides: Sequence[int], gro
     return node.emit(graph.ConvOp(x, node.array(filters), pads=reach * 2, group=group))
 
 
-def _phases_apart(node: Node, x: SSAValue, weights: Array, strides: Sequence[int], group: int) -> SSAValue:
-    """Each phase as a convolution with the taps that it has, [N, prod(strides) * M, spatial...]."""
-    rank = len(strides)
-    reach = [-(-k // s) - 1 for k, s in zip(weights.shape[2:], strides, strict=True)]
-    parts: list[SSAValue] = []
+def _phases_apart(
+    node: Node, x: SSAValue, weights: Array, strides: Sequence[int], group: int, begins: Sequence[int],
+    counts: Sequence[int],
+) -> SSAValue | None:  # fmt: skip
+    """Each phase of the result as a convolution with the taps that it has, [N, prod(strides) * M, counts...].
+
+    The result at s * q + j is the full one at s * Q + r, where r and Q - q are what begin + j leaves and gives when
+    divided by s. None if a phase would begin or end inside the input.
+    """
+    parts, sizes = list[tuple[Array, list[int]]](), shape_of(x)[2:]
     for phase in np.ndindex(*strides):
-        own = weights[(..., *(slice(r, None, s) for r, s in zip(phase, strides, strict=True)))]
+        places = [divmod(b + j, s) for b, j, s in zip(begins, phase, strides, strict=True)]
+        own = weights[(..., *(slice(r, None, s) for (_, r), s in zip(places, strides, strict=True)))]
         own = np.pad(own, [(0, 0), (0, 0), *((0, int(size == 0)) for size in own.shape[2:])])
-        filters = phase_weights(own, [1] * rank, group)
-        begins = [taps - 1 for taps in filters.shape[2:]]
-        parts.append(node.emit(graph.ConvOp(x, node.array(filters), pads=[*begins, *reach], group=group)))
-    return node.emit(graph.ConcatOp(parts, 1))
+        filters = phase_weights(own, [1] * len(strides), group)
+        taps = filters.shape[2:]
+        low = [t - 1 - moved for t, (moved, _) in zip(taps, places, strict=True)]
+        high = [n + t - 1 - size - b for n, t, size, b in zip(counts, taps, sizes, low, strict=True)]
+        if min(*low, *high) < 0:
+            return None
+        parts.append((filters, [*low, *high]))
+    convs = [node.emit(graph.ConvOp(x, node.array(w), pads=pads, group=group)) for w, pads in parts]
+    return node.emit(graph.ConcatOp(convs, 1))
 
 
 @lowers("Col2Im", needs=[float_tensors, machine_multiplies, constant("The block's shape", 2)])
@@ -139,8 +157,7 @@ def lower_col2im(node: Node) -> SSAValue:
     blocks = [(size + pads[i] + pads[i + rank] - extents[i]) // strides[i] + 1 for i, size in enumerate(image)]
     places = np.tile(np.eye(taps, dtype=node.dtype(0)).reshape(taps, 1, *kernel), (channels, 1, *ones))
     x = node.reshape(node.x, (batch, rows, *blocks))
-    whole = overlap_added(node, x, spread(places, dilations), strides, channels)
-    return _cut(node, whole, pads[:rank])
+    return overlap_added(node, x, spread(places, dilations), strides, channels, pads[:rank])
 
 
 def _cut(node: Node, whole: SSAValue, begins: Sequence[int]) -> SSAValue:
