@@ -132,6 +132,8 @@ class _Trial:
         self.before = [list(reader.ops) for reader in self.readers]
         self.operands = [site.user.operands[site.index] for site in sites]
         self.added: list[Operation] = []
+        #: What reductions read now, by kernel, what they read before, and the views between.
+        self.common: dict[tuple[int, SSAValue, tuple[Operation, ...]], SSAValue] = {}
 
     def run(self, estimator: Estimator) -> bool:
         """Whether the readers now compute the group's result, and the group is no more."""
@@ -172,7 +174,14 @@ class _Trial:
             kernel.drop_all_references()  # or it would stay a user of its operands
 
     def _copy_to(self, site: Site) -> None:
-        """Make a reader's operand from copies of the operations, behind copies of the views."""
+        """Make a reader's operand from copies of the operations, behind copies of the views.
+
+        Reductions of one tensor in one kernel have them in common.
+        """
+        key = (id(self.forming.members[site.user]), site.user.operands[site.index], site.views)
+        if isinstance(site.user, graph.ReduceOp) and key in self.common:
+            site.user.operands[site.index] = self.common[key]
+            return
         mapping: dict[SSAValue, SSAValue] = {}
         copies: list[Operation] = []
         moves, final = site.moves, site.shape
@@ -203,6 +212,7 @@ class _Trial:
         at = 0 if reader.ops[0] is site.user or not isinstance(site.user, ELEMENTWISE) else reader.ops.index(site.user)
         reader.ops[at:at] = copies
         site.user.operands[site.index] = mapping[site.made[-1].results[0]]
+        self.common[key] = site.user.operands[site.index]
 
     def _moved(self, site: Site, value: SSAValue, shape: Sequence[int]) -> list[Operation]:
         """Views that make of an operand, broadcast to the shape of its operation, what the views make of that."""

@@ -27,7 +27,7 @@ from vcc.passes.fuse.estimate import Estimator
 from vcc.passes.fuse.groups import Forming, Group
 from vcc.passes.fuse.grow import Growth
 from vcc.passes.fuse.outline import outline
-from vcc.passes.fuse.siblings import join_siblings
+from vcc.passes.fuse.siblings import join_reductions, join_siblings
 from vcc.passes.fuse.views import MOVES, VIEWS, anchor_kind
 
 
@@ -59,6 +59,7 @@ def form_kernels(block: Block, estimator: Estimator | None) -> None:
     ]
     groups += [growth.grow(op, "elementwise") for op in ops if isinstance(op, ELEMENTWISE) and op not in forming.taken]
     join_siblings(forming, groups)
+    join_reductions(forming, groups)
     forming.enter(groups)
     if estimator is not None:
         absorb_kernels(forming, groups, estimator)

@@ -1,11 +1,13 @@
-"""Join elementwise kernels of one shape that read the same tensor and do not need each other's result."""
+"""Join kernels that read the same tensor and do not need each other's result: elementwise ones of one shape, and
+reductions along the same axes, such as the least and the greatest number of what is quantised by its range."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import Attribute, Operation, SSAValue
 
+from vcc.dialects import graph
 from vcc.dialects.graph.base import shape_of
 from vcc.dialects.weights import ConstantOp
 from vcc.passes.fuse.groups import LONGEST, Forming, Group, escaping
@@ -25,6 +27,22 @@ def join_siblings(forming: Forming, groups: list[Group]) -> None:
             group.remark = f"joined with another kernel that reads the same tensor; {group.remark}"
             groups.remove(first)
         found.update(dict.fromkeys(shared, group))
+
+
+def join_reductions(forming: Forming, groups: list[Group]) -> None:
+    """Join reductions of one tensor with nothing after them; the second kernel of a pair takes the first one's."""
+    found: dict[tuple[SSAValue, Attribute, Attribute], Group] = {}
+    for group in [g for g in groups if g.kind == "reduce" and len(g.ops) == 1]:
+        op = group.ops[0]
+        assert isinstance(op, graph.ReduceOp)
+        key = (op.x, op.axes, op.keepdims)
+        first = found.get(key)
+        # Readers of the first one must stand behind the kernel, which is in the place of the last.
+        if first is not None and forming.after(first.ops, set(first.ops), forming.position[op]):
+            group.ops[:0] = first.ops
+            group.remark = f"joined with another reduction of the same tensor; {group.remark}"
+            groups.remove(first)
+        found[key] = group
 
 
 def _are_siblings(forming: Forming, first: Group, second: Group, operands: Sequence[SSAValue]) -> bool:

@@ -46,9 +46,9 @@ def choose_sizes(tiling: RowTiling) -> tuple[int, list[int]]:
 
 
 def tile_reduce(lower: KernelLowering) -> None:
-    """Tile a kernel whose anchor is a `graph.reduce`."""
-    anchor = next(op for op in lower.ops if isinstance(op, graph.ReduceOp))
-    tiling = RowTiling(lower, anchor, anchor.x, ints(anchor.axes), whole=False)
+    """Tile a kernel whose anchor is a `graph.reduce`, or several of the same tensor along the same axes."""
+    *others, anchor = (op for op in lower.ops if isinstance(op, graph.ReduceOp))
+    tiling = RowTiling(lower, anchor, anchor.x, ints(anchor.axes), whole=False, others=others)
     rows, steps = choose_sizes(tiling)
     builder = lower.builder
     lower.open()
@@ -56,7 +56,7 @@ def tile_reduce(lower: KernelLowering) -> None:
         kept = lower.cut(tiling.kept, tiling.kept_sizes(rows), variables)
         result = tiling.result_tile(kept)
         emitter = ChainEmitter(builder, tiling.plan, result)
-        target = emitter.view(tiling.plan.home[anchor.result])
+        targets = [(op, emitter.view(tiling.plan.home[op.result])) for op in (*others, anchor)]
         with ExitStack() as loops:
             done, reduced = ZERO, list[TileAxis]()
             for axis, size in zip(tiling.reduced, steps, strict=True):
@@ -66,7 +66,9 @@ def tile_reduce(lower: KernelLowering) -> None:
                 reduced.append(TileAxis(axis, start, left, size))
                 done = done + step
             x = tiling.load([*kept, *reduced])
-            _combine(lower, anchor, target, x, kept, reduced, result, builder.equals(done, 0))
+            first = builder.equals(done, 0)
+            for op, target in targets:
+                _combine(lower, op, target, x, kept, reduced, result, first)
         tiling.finish(emitter)
 
 

@@ -33,7 +33,11 @@ class RowTiling:
     softmax and layer norm.
     """
 
-    def __init__(self, lower: KernelLowering, anchor: Operation, value: SSAValue, axes: Sequence[int], whole: bool):
+    def __init__(
+        self, lower: KernelLowering, anchor: Operation, value: SSAValue, axes: Sequence[int], whole: bool,
+        others: Sequence[Operation] = (),
+    ):  # fmt: skip
+        """`others` have the same operand, and results like the anchor's."""
         self.lower, self.anchor, self.value = lower, anchor, value
         type = tensor_type(value)
         rank = len(type.get_shape())
@@ -53,7 +57,9 @@ class RowTiling:
         ops = lower.elementwise
         shape = tensor_type(anchor.results[0]).get_shape()
         self.accesses, self.args = operand_accesses(lower, ops, anchor.results, shape)
-        given: dict[SSAValue, tuple[DType, bool]] = {anchor.results[0]: (dtype_of(anchor.results[0]), True)}
+        given: dict[SSAValue, tuple[DType, bool]] = {
+            op.results[0]: (dtype_of(op.results[0]), True) for op in (*others, anchor)
+        }
         self.plan = plan_chain(ops, self.accesses, self.result_axes, given, [lower.result, *lower.others])
 
     def _result_axes(self, rank: int, reduced: set[int]) -> list[IterAxis]:

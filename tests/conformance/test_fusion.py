@@ -12,6 +12,22 @@ I64 = np.int64
 LAUNCHES: list[tuple[Case, int]] = [
     (
         Case(
+            "extremes-of-one-tensor",
+            [
+                node("Tanh", "x", "t"),
+                node("ReduceMin", "t axes", "low", keepdims=0),
+                node("ReduceMax", "t axes", "high", keepdims=0),
+                node("ReduceSum", "t axes", "total", keepdims=0),
+            ],
+            {"x": random(11, 3, 70)},
+            {"axes": np.array([1, 2], I64)},
+            outputs=("low", "high", "total"),
+            terms=210,
+        ),
+        1,
+    ),
+    (
+        Case(
             "bias-behind-reshape",
             [
                 node("MatMul", "x w", "m"),

@@ -71,8 +71,9 @@ def lower_dynamic_quantize(node: Node) -> list[SSAValue]:
 
 def quantised(node: Node, x: SSAValue, target: Attribute) -> tuple[SSAValue, SSAValue, SSAValue]:
     """A tensor as bytes, the scale and the zero point of its range."""
-    low = node.binary("min", extreme(node, "min", x), node.scalar(0))
-    high = node.binary("max", extreme(node, "max", x), node.scalar(0))
+    low, high = (
+        node.binary(fn, each, node.scalar(0)) for fn, each in zip(("min", "max"), extremes(node, x), strict=True)
+    )
     width = node.binary("div", node.binary("sub", high, low), node.scalar(255))
     scale = node.select(node.compare("eq", width, node.scalar(0)), node.scalar(1), width)
     zero = node.unary("round", node.binary("div", node.unary("neg", low), scale))
@@ -81,13 +82,20 @@ def quantised(node: Node, x: SSAValue, target: Attribute) -> tuple[SSAValue, SSA
     return saturated(node, steps, target), scale, node.cast(zero, target)
 
 
-def extreme(node: Node, fn: str, x: SSAValue) -> SSAValue:
-    """The least or greatest element: of a large tensor by way of those of its parts, which cores share."""
+def extremes(node: Node, x: SSAValue) -> list[SSAValue]:
+    """The least and the greatest element: of a large tensor by way of those of its parts, which cores share.
+
+    Those of the parts follow each other, so that one kernel finds both.
+    """
     shape = shape_of(x)
+    parts = [x, x]
     kept = next((axes for axes in range(1, len(shape)) if prod(shape[:axes]) >= PARTS), 0)
     if kept and prod(shape) >= LARGE:
-        x = node.reduce(fn, x, range(kept, len(shape)), keepdims=False)
-    return node.reduce(fn, x, range(len(shape_of(x))), keepdims=False)
+        parts = [node.reduce(fn, x, range(kept, len(shape)), keepdims=False) for fn in ("min", "max")]
+    return [
+        node.reduce(fn, each, range(len(shape_of(each))), keepdims=False)
+        for fn, each in zip(("min", "max"), parts, strict=True)
+    ]
 
 
 @lowers("DequantizeLinear", needs=[one_scale_per_axis, f32_scale, small_integers])
