@@ -24,6 +24,9 @@ RANDOM_OPS = frozenset(
 #: before, Softmax normalised all axes from its own on, and Resize took other inputs.
 _KNOWN_SINCE = {**dict.fromkeys(("Softmax", "LogSoftmax", "Hardmax"), 13), "Resize": 11, "Upsample": 11}
 
+#: The first opset whose version of an operator the evaluator knows, where older ones mean the same.
+_FIRST_KNOWN = {"DequantizeLinear": 19, "QuantizeLinear": 19}
+
 
 def is_evaluable(op: SchemaOp) -> bool:
     """May `op` be evaluated at all: the same result each time, and no subgraphs."""
@@ -70,7 +73,8 @@ def evaluate(op: SchemaOp, operands: Sequence[np.ndarray], ctx: Context) -> list
             warnings.simplefilter("ignore")
             # Of a node alone the evaluator would take the newest version, whatever `opsets` says.
             graph = GraphProto(node=[node], input=_infos(feeds), output=_infos(node.output))
-            results = ReferenceEvaluator(graph, opsets={op.domain: op.opset}).run(None, feeds)
+            opset = max(op.opset, _FIRST_KNOWN.get(op.op_type, 0))
+            results = ReferenceEvaluator(graph, opsets={op.domain: opset}).run(None, feeds)
     except Exception:
         return None
     arrays = [np.asarray(each) for each in results] if all(_is_tensor(each) for each in results) else []

@@ -16,7 +16,13 @@ from xdsl.passes import ModulePass
 
 from vcc.dialects.onnx import SchemaOp
 from vcc.dialects.visa import TargetMachine
-from vcc.passes.graph.quantised.movements import DequantiseLater, QuantiseAgain, SaturatedAnyway
+from vcc.passes.graph.quantised.movements import (
+    DequantiseLater,
+    QuantiseAgain,
+    QuantisePieces,
+    SaturatedAnyway,
+    SplitBytes,
+)
 from vcc.passes.graph.quantised.products import MultiplyBytes
 from vcc.passes.graph.quantised.signs import SignedOperand
 from vcc.passes.rewriting import rewrite
@@ -36,6 +42,7 @@ class FormIntegerProducts(ModulePass):
             return
         if not any(isinstance(each, SchemaOp) and each.op_type == "DequantizeLinear" for each in op.walk()):
             return
-        rewrite(op, [QuantiseAgain(ctx), SaturatedAnyway(ctx), DequantiseLater(ctx)], pass_name=self.name)
+        moves = [QuantiseAgain(ctx), SaturatedAnyway(ctx), DequantiseLater(ctx), SplitBytes(), QuantisePieces()]
+        rewrite(op, moves, pass_name=self.name)
         rewrite(op, [SignedOperand(ctx)], pass_name=self.name)
         rewrite(op, [MultiplyBytes(ctx)], pass_name=self.name)

@@ -258,6 +258,36 @@ def _sigmoid(inputs: Inputs, _: Attributes) -> Span:
     return rounded(low, high, 0.0, high, 4)  # the table's functions are right to 4 units in the last place
 
 
+@_means("Tanh")
+def _tanh(inputs: Inputs, _: Attributes) -> Span:
+    low, high = np.tanh(_given(inputs, 0).low), np.tanh(_given(inputs, 0).high)
+    return rounded(low, high, 0.0, np.maximum(abs(low), abs(high)), 4)
+
+
+def _unit_line(x: Span, slope: float, offset: float) -> Span:
+    """The line through `offset`, within 0..1."""
+    line = add(multiply(x, known(np.array(slope, np.float32))), known(np.array(offset, np.float32)))
+    return line.each(lambda a: np.clip(a, 0, 1))
+
+
+@_means("HardSigmoid")
+def _hard_sigmoid(inputs: Inputs, attributes: Attributes) -> Span:
+    return _unit_line(_given(inputs, 0), attributes["alpha"], attributes["beta"])
+
+
+@_means("HardSwish")
+def _hard_swish(inputs: Inputs, _: Attributes) -> Span:
+    x = _given(inputs, 0)
+    return multiply(x, _unit_line(x, 1 / 6, 0.5))
+
+
+@_means("Split")
+def _split(inputs: Inputs, attributes: Attributes) -> tuple[Span, ...]:
+    x, ends = _given(inputs, 0), np.cumsum(_given(inputs, 1).low.astype(int))[:-1]
+    lows, highs = (np.split(each, ends, attributes["axis"]) for each in (x.low, x.high))
+    return tuple(Span(low, high, x.unit, x.dtype) for low, high in zip(lows, highs, strict=True))
+
+
 @_means("Concat")
 def _concat(inputs: Inputs, attributes: Attributes) -> Span:
     parts = [_given(inputs, i) for i in range(len(inputs))]

@@ -131,8 +131,8 @@ def moved(maker: Maker, x: str) -> str | None:
     """A movement, on the bytes themselves or between DequantizeLinear and QuantizeLinear."""
     on_bytes = maker.bytes[x].axis is None and maker.integer(0, 1) == 1
     source, shape = x if on_bytes else maker.dequantise(x), maker.shape(x)
-    kind = maker.pick(("Reshape", "Transpose", "Slice", "Concat", "MaxPool", "Resize"))
-    if kind in ("MaxPool", "Resize") and not _spatial(maker, x):
+    kind = maker.pick(("Reshape", "Transpose", "Slice", "Split", "Concat", "MaxPool", "Resize"))
+    if (kind in ("MaxPool", "Resize") and not _spatial(maker, x)) or (kind == "Split" and max(shape) < 2):
         kind = "Reshape"
     match kind:
         case "Transpose":
@@ -142,6 +142,11 @@ def moved(maker: Maker, x: str) -> str | None:
             start, step = maker.integer(0, shape[axis] - 1), maker.integer(1, 2)
             bounds = [maker.constant([n], np.int64) for n in (start, shape[axis], axis, step)]
             y = maker.node(kind, [source, *bounds])
+        case "Split":
+            axis = maker.pick([axis for axis, size in enumerate(shape) if size > 1])
+            first = maker.integer(1, shape[axis] - 1)
+            sizes = maker.constant([first, shape[axis] - first], np.int64)
+            y = maker.node(kind, [source, sizes], outputs=2, axis=axis)
         case "Concat":
             other = maker.pick(maker.like(x) or [x])
             parts = [source, other if on_bytes else maker.dequantise(other)]
@@ -165,6 +170,18 @@ def _reshaped(maker: Maker, shape: tuple[int, ...]) -> list[int]:
     cut = maker.integer(1, max(1, len(shape) - 1))
     flat = [int(np.prod(shape[:cut])), int(np.prod(shape[cut:]))]
     return maker.pick((flat, [1, *flat], [*shape[:-2], flat[0] * flat[1] // int(np.prod(shape[:-2]))]))
+
+
+def function(maker: Maker, x: str) -> str:
+    """A function of one quantised tensor, its gate quantised on the way if it has one."""
+    real, gate = maker.dequantise(x), maker.pick(("Sigmoid", "HardSigmoid", "Tanh", "HardSwish", "LeakyRelu"))
+    attributes: dict[str, Any] = {"HardSigmoid": {"alpha": 0.25, "beta": 0.5}, "LeakyRelu": {"alpha": 0.125}}.get(
+        gate, {}
+    )
+    y = maker.node(gate, [real], **attributes)
+    if maker.integer(0, 1):
+        return y
+    return maker.node("Mul", [maker.dequantise(x), maker.dequantise(maker.quantise(y))])
 
 
 def _operands(maker: Maker, *names: str) -> list[str]:
@@ -275,7 +292,7 @@ def dynamic(maker: Maker, x: str) -> str | None:
 
 #: Those that make floats, which may go on before they are quantised, and those that make bytes; some make either.
 LAYERS: tuple[Layer, ...] = (
-    *(conv, conv, conv, matmul, matmul, gemm, scores, pool, elementwise, elementwise, moved, moved),
+    *(conv, conv, conv, matmul, matmul, gemm, scores, pool, elementwise, elementwise, moved, moved, function),
     *(qlinear_elementwise, qlinear_elementwise, integer_product, qlinear_product, qlinear_product, dynamic),
 )
 

@@ -1,6 +1,7 @@
 """Dequantisations move behind movements, so that bytes are moved, and what lies between two quantisations goes.
 
 Transpose(DequantizeLinear(x))                     ->  DequantizeLinear(Transpose(x))
+QuantizeLinear(Concat(DequantizeLinear(x), y))     ->  Concat(QuantizeLinear(DequantizeLinear(x)), QuantizeLinear(y))
 QuantizeLinear(DequantizeLinear(x)), equal scales  ->  x
 QuantizeLinear(Relu(x)) to 0..255 with zero at 0   ->  QuantizeLinear(x)
 """
@@ -36,10 +37,17 @@ PRODUCTS = frozenset({"MatMul", "Gemm", "Conv"})
 
 def is_movement(op: Operation) -> bool:
     """Whether an operation only moves elements of its first operand, or of all its operands (Concat)."""
-    if not is_node(op, *MOVEMENTS, "Concat", "Gather"):
+    if not is_node(op, *MOVEMENTS, "Concat", "Gather", "Resize"):
         return False
     assert isinstance(op, SchemaOp)
+    if op.op_type == "Resize" and (op.attribute("mode", "nearest") != "nearest" or _crops(op)):
+        return False
     return not any(result.first_use for result in op.results[1:]) and (op.op_type != "MaxPool" or op.opset >= 12)
+
+
+def _crops(resize: SchemaOp) -> bool:
+    """Whether a Resize has elements that are none of its operand's."""
+    return resize.attribute("coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize"
 
 
 def serves_bytes(value: SSAValue) -> bool:
@@ -48,7 +56,10 @@ def serves_bytes(value: SSAValue) -> bool:
         op = use.operation
         if is_node(op, *PRODUCTS) and use.index < 2:
             return True
-        if (is_node(op, "QuantizeLinear") and use.index == 0) or (is_movement(op) and serves_bytes(op.results[0])):
+        if is_node(op, "QuantizeLinear") and use.index == 0:
+            return True
+        moves = (is_movement(op) or is_node(op, "Split")) and (use.index == 0 or is_node(op, "Concat"))
+        if moves and any(map(serves_bytes, op.results)):
             return True
     return False
 
@@ -117,6 +128,61 @@ class DequantiseLater(RewritePattern):
             attributes |= attributes_of(axis=axis)
         inputs = [bytes, *like.inputs[1:]]
         return make_schema_op(like.schema, inputs, [TensorType(real, shape)], attributes)
+
+
+class SplitBytes(RewritePattern):
+    """Split(DequantizeLinear(x)) -> DequantizeLinear of each result of Split(x), if bytes are needed of one."""
+
+    def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
+        if not isinstance(op, SchemaOp) or not is_node(op, "Split") or not any(map(serves_bytes, op.results)):
+            return
+        x = dequantised(op.operands[0])
+        if x is None or x.axis is not None or any(static_shape(result) is None for result in op.results):
+            return
+        type, like = element(x.bytes), op.operands[0].owner
+        assert type is not None and isinstance(like, SchemaOp)
+        bytes = op.create(
+            operands=[x.bytes, *op.operands[1:]],
+            result_types=[TensorType(type, static_shape(result) or ()) for result in op.results],
+            properties=op.properties,
+        )
+        attributes = {name: value for name, value in like.node_attributes.items() if name != "axis"}
+        real = [
+            make_schema_op(like.schema, [piece, *like.inputs[1:]], [result.type], attributes)
+            for piece, result in zip(bytes.results, op.results, strict=True)
+        ]
+        rewriter.insert(bytes)
+        rewriter.replace(op, real, [each.results[0] for each in real])
+
+
+class QuantisePieces(RewritePattern):
+    """QuantizeLinear(Concat(x, y)) -> Concat(QuantizeLinear(x), QuantizeLinear(y)), if one of them is dequantised.
+
+    What is requantised alone is a table of 256 bytes, or nothing where scales are equal.
+    """
+
+    def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
+        target = quantised(op)
+        if target is None or target.axis is not None or not isinstance(op, SchemaOp):
+            return
+        concat = op.operands[0].owner
+        if not isinstance(concat, SchemaOp) or not is_node(concat, "Concat") or not op.operands[0].has_one_use():
+            return
+        shapes = [static_shape(piece) for piece in concat.operands]
+        if not any(dequantised(piece) for piece in concat.operands) or None in shapes:
+            return
+        type = element(target.bytes)
+        assert type is not None
+        pieces: list[Operation] = [
+            make_schema_op(op.schema, [piece, *op.inputs[1:]], [TensorType(type, shape or ())], op.node_attributes)
+            for piece, shape in zip(concat.operands, shapes, strict=True)
+        ]
+        whole = concat.create(
+            operands=[piece.results[0] for piece in pieces],
+            result_types=op.result_types,
+            properties=concat.properties,
+        )
+        rewriter.replace(op, [*pieces, whole], whole.results)
 
 
 class QuantiseAgain(RewritePattern):

@@ -94,3 +94,14 @@ func.func @of_old() -> (tensor<1xi64>, tensor<1x2x2xf32>) {
   %1 = "onnx.Softmax.v11"(%x) : (tensor<1x2x2xf32>) -> tensor<1x2x2xf32>
   func.return %0, %1 : tensor<1xi64>, tensor<1x2x2xf32>
 }
+
+// Of older dequantisations the evaluator knows nothing, but they mean what later ones do.
+// CHECK-LABEL: @dequantised
+// CHECK-NEXT: dense<[5.000000e-01, 2.000000e+00]> : tensor<2xf32>
+func.func @dequantised() -> tensor<2xf32> {
+  %x = weights.constant dense<[1, 2]> : tensor<2xi32>
+  %s = weights.constant dense<[5.000000e-01, 1.000000e+00]> : tensor<2xf32>
+  %z = weights.constant dense<[0, 0]> : tensor<2xi32>
+  %0 = "onnx.DequantizeLinear.v13"(%x, %s, %z) <{axis = 0 : i64}> : (tensor<2xi32>, tensor<2xf32>, tensor<2xi32>) -> tensor<2xf32>
+  func.return %0 : tensor<2xf32>
+}
