@@ -12,8 +12,9 @@ from vcc.runtime.native.emit import Val
 from vcc.runtime.native.frame import Frame
 
 _ONE = "<1 x i1>"
-#: Vectors of rows that are summed at a time.
-UNROLL = 4
+#: Vectors of rows that are summed at a time: the more lie side by side, the fewer cache lines of one set are under way
+#: where rows are a power of two apart (1024 rows of 512: 16 instead of 4 take half the time).
+UNROLL = 16
 
 
 class _Rows:
@@ -61,11 +62,19 @@ class RunningSum(_Rows):
             for i, dim in enumerate(dims):
                 if i not in (self.axis, lane):
                     self.at[i] = loops.enter_context(e.loop(0, e.poly(dim.size, self.f.env)))
-            counts = sorted({width * UNROLL, width}, reverse=True)
-            for start, step, left in e.blocks(e.poly(dims[lane].size, self.f.env), counts):
+            size = e.poly(dims[lane].size, self.f.env)
+            for start, step, left in e.blocks(size, self.steps(size, width)):
                 mask = self.f.mask(width, 0, left) if left != 0 else ""
                 places = [{lane: e.add(start, part)} for part in range(0, step, width)]
                 self.sums(e.poly(dims[self.axis].size, self.f.env), places, (lane, width, mask))
+
+    def steps(self, size: Val, width: int) -> list[int]:
+        """How many rows are summed at a time, one after the other."""
+        most = UNROLL if self.f.cpu.registers >= 2 * UNROLL else UNROLL // 2
+        if not isinstance(size, int):
+            return sorted({width * most, width}, reverse=True)
+        whole = size // width
+        return sorted({width * min(most, whole), width * (whole % most), width} - {0}, reverse=True)
 
     def row(self, size: Val) -> None:
         self.sums(size, [{}], (None, 1, ""))
