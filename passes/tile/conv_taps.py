@@ -33,8 +33,8 @@ from vcc.runtime.isa.expr import ONE, Poly
 from vcc.runtime.isa.kernel import Memory, Pipe, Role, View
 from vcc.runtime.machine.cost import matrix_cycles, transfer_cycles, vector_cycles
 
-#: The largest part of the multiplications that may be left for this to be considered: sums are stored between taps, which
-#: the estimate of cycles takes for less than it is (3 x 3 over 8 x 8, 0.84 of them left: 1.3 times the time natively).
+#: The largest part of the multiplications that may be left for this to be considered: sums are stored between taps,
+#: which the estimate of cycles takes for less than it is (3 x 3 over 8 x 8, 0.84 of them left: 1.3 times the time).
 WORTH = 0.75
 #: What products cost more natively whose vectors lie across the neighbours of their input.
 APART = 1.3
