@@ -47,6 +47,7 @@ class FoldLoops(ChainLoops):
         self.sums: dict[int, list[list[str]]] = {}  # by instruction, for each result, its partial sums
         self.ordered: dict[int, list[str]] = {}  # by instruction, for each result, the lanes that met no NaN
         self.unseen: dict[tuple[int, int], str] = {}  # by instruction and result, a term not yet looked at for NaNs
+        self.width = plan.width  # lanes of what is noted; lanes that lie apart are reduced one by one at the end
         self.blocked, self.together = self.block()
         self.parts = UNROLL if self.across else 1 if self.together >= UNROLL else UNROLL // self.together
         self.parts = min(self.parts, self.terms) if self.terms and not self.across else self.parts
@@ -150,8 +151,8 @@ class FoldLoops(ChainLoops):
             lanes = self.f.lanes(destination(instr), self.plan.width)
             start = lanes.constant(identity(lanes, REDUCTIONS[instr.op]))
             self.sums[n] = [[self.e.variable(lanes.type, start) for _ in range(self.parts)] for _ in places]
-            all_lanes = f"splat ({'i1 true' if self.met_type(lanes) == lanes.mask else f'i{lanes.bits} -1'})"
-            self.ordered[n] = [self.e.variable(self.met_type(lanes), all_lanes) for _ in places]
+            self.ordered[n] = [self.e.variable(self.met_type(lanes), self.all_lanes(lanes)) for _ in places]
+        self.width = self.plan.width
         kept, self.turns = self.mask, 0
 
         def together(at: Index) -> None:
@@ -232,6 +233,10 @@ class FoldLoops(ChainLoops):
         """What notes the lanes that met no NaN: a mask, or where the CPU has no registers for those, words of ones."""
         return lanes.mask if self.f.cpu.vector_bytes == 64 else lanes.word
 
+    def all_lanes(self, lanes: Lanes) -> str:
+        """What notes that no lane met a NaN."""
+        return f"splat ({'i1 true' if self.met_type(lanes) == lanes.mask else f'i{lanes.bits} -1'})"
+
     def look(self, n: int, place: int, lanes: Lanes, a: str, b: str, part: str = "") -> None:
         """Notes where one of two terms is a NaN, of the lanes of `part` if given."""
         kind, noted = self.met_type(lanes), self.ordered[n][place]
@@ -241,6 +246,10 @@ class FoldLoops(ChainLoops):
         else:
             here = lanes.two("fcmp ord", a, b)
         here = lanes.cast("sext", here, lanes.mask, kind)
+        if lanes.width < self.width:  # a mask is bits, of which no fewer than eight are stored
+            order = [*range(lanes.width), *[lanes.width] * (self.width - lanes.width)]
+            here = shuffled(self.f, kind, here, self.all_lanes(lanes), order)
+            kind = self.met_type(lanes.alike(self.width))
         before = self.e.op(f"load {kind}, ptr {noted}")
         self.e.do(f"store {kind} {self.e.op(f'and {kind} {before}, {here}')}, ptr {noted}")
 

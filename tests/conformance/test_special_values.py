@@ -108,7 +108,13 @@ def windows_and_rows() -> list[Case]:
     image = special(1, 7, 13, 11, every=40)
     pool: dict[str, Any] = {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]}
     scale = {"s": random(45, seed=5), "b": random(45, seed=6)}
+    turned = [node("Transpose", "x", "t", perm=[1, 0]), node("Sub", ["t", "m"], "u")]
+    lone = [random(32, 33) for _ in range(4)]  # the last of 33 lanes that lie apart is reduced alone
+    for x, place in zip(lone[1:], [(0, 3), (31, 32), (17, 12)], strict=True):
+        x[place] = np.nan
     return [
+        *(Case(f"max-apart-{i}", [*turned, node("ReduceMax", "u", keepdims=0)], {"x": x, "m": np.zeros(1, np.float32)})
+          for i, x in enumerate(lone)),
         Case("maxpool", [node("MaxPool", "x", **pool)], {"x": image}),
         Case("maxpool-wide", [node("MaxPool", "x", kernel_shape=[7, 5], pads=[3, 2, 3, 2])], {"x": image}),
         Case("averagepool", [node("AveragePool", "x", **pool)], {"x": image}),
