@@ -74,7 +74,8 @@ class LanePlanner:
         self.dims = instrs[0].domain
         terms = prod(self.dims[i].max for i in inner)
         late = {view for instr in after for _, view in instr.views()}
-        late |= {view for instr in instrs if inner for role, view in instr.views() if role == "dst"}
+        results = {view for instr in instrs if inner for role, view in instr.views() if role == "dst"}
+        late |= {view for view in results if all(view.strides[i] == ZERO for i in inner)}  # others are of each element
         self.work = instruction_cycles(instrs) + instruction_cycles(after) / terms
         #: How often a vector of a view is touched for each vector of the domain.
         self.views = [(view, written, 1 / terms if view in late else 1.0) for view, written in views]
