@@ -28,9 +28,11 @@ from vcc.runtime.isa.kernel import Dim, Memory, Operand, Pipe, Role, View
 from vcc.runtime.machine.cost import transfer_cycles, vector_cycles
 
 SPATIAL = ("d", "h", "w")
-#: Where the native engine runs a kernel: bytes of a tile that stay in the first cache, and how much longer windows take
-#: whose terms come from the second; cycles of beginning a row that is copied, and a tile; of a vector that is turned.
-NEAR, FARTHER, ROW, TILE, TURNED = 32_768, 1.05, 8, 60, 3.5
+#: Where the native engine runs a kernel: bytes of a tile that stay in the first cache; how much longer a vector of
+#: terms takes from the second, for all its taps together, and how much longer it takes to copy it there.
+NEAR, FARTHER, COPIED = 20_480, 2.0, 1.5
+#: Cycles of beginning a row that is copied, and a tile; of a vector that is turned.
+ROW, TILE, TURNED = 8, 60, 3.5
 
 
 class WindowedTiling:
@@ -54,6 +56,7 @@ class WindowedTiling:
         self.x = WindowInput(lower, anchor, value, window, self.block, fill, gathers=gathers)
         self.spatial = [axis for axis in self.axes if axis.axis >= 2]
         self.channels = out.get_shape()[1]
+        self.turns_out = self.block > 1 and lower.destination().stride(self.axes[-1]) != 1
         self.cycles = float("inf")
 
     def epilogue(self) -> Epilogue:
@@ -94,8 +97,14 @@ class WindowedTiling:
             if not machine.overlap:
                 copied = np.where(self.x.is_copied(self.spatial, s), self.copying(s), 0)
                 chain = len(epilogue.rest) * vector_cycles(machine, self.x.dtype.name, channels * rows)
-                one = copied + self.sliding(s) + chain + self.x.prologue_cycles(machine, channels * inputs)
-                return (waves(machine, tiles) + tiles / machine.cores) / 2 * (one + TILE)
+                one = (
+                    copied
+                    + self.sliding(s)
+                    + self.storing(s)
+                    + chain
+                    + self.x.prologue_cycles(machine, channels * inputs)
+                )
+                return (waves(machine, tiles) + 3 * tiles / machine.cores) / 4 * (one + TILE)
             vector = self.sliding(s) + len(epilogue.rest) * vector_cycles(machine, self.x.dtype.name, channels * rows)
             vector = vector + self.x.prologue_cycles(machine, channels * inputs)
             out: Any = transfer_cycles(machine, Pipe.OUT, channels * rows * size)
@@ -113,7 +122,7 @@ class WindowedTiling:
         if machine.overlap:
             rows, _ = self.positions(s)
             return vector_cycles(machine, self.x.dtype.name, s["c"] * self.block * rows * taps)
-        return taps * self.tap_cycles() * self.vectors(s) * self.distance(s, 0, FARTHER)
+        return taps * self.tap_cycles() * self.vectors(s) * self.distance(s, 0, 1 + FARTHER / taps)
 
     def tap_cycles(self) -> float:
         """Cycles of a vector of one tap: those of every second position are picked out of twice as many."""
@@ -137,7 +146,16 @@ class WindowedTiling:
         span = self.x.span(len(self.spatial) - 1, s[self.spatial[-1].name])
         _, inputs = self.positions(s)
         vectors = -(-span // lanes) * self.block * TURNED if turns else -(-span * self.block // lanes)
-        return s["c"] * inputs / span * (ROW + vectors)
+        return s["c"] * inputs / span * (ROW + vectors * self.distance(s, 0, COPIED))
+
+    def storing(self, s: Sizes) -> Any:
+        """Cycles of turning what is stored where channels that are neighbours in a tile lie apart."""
+        if not self.turns_out:
+            return 0
+        rows, _ = self.positions(s)
+        last = s[self.spatial[-1].name]
+        vectors = -(-last // self.lower.machine.lanes_of(self.x.dtype.name)) * self.block
+        return s["c"] * rows / last * vectors * TURNED
 
     def distance(self, s: Sizes, more: Any, slower: float) -> Any:
         """How much longer vectors take that come from the second cache, if the input and `more` bytes need it."""
