@@ -78,7 +78,7 @@ def _remarks(report: Report) -> Iterator[str]:
             continue
         if o.spread and not o.wrong(report.tolerance):
             own = (
-                "its own outputs without its graph optimisations, or with inputs changed in the last digits, differ by"
+                "its own outputs without its graph optimisations, or with floats changed in the last digits, differ by"
             )
             yield f"{where}: {own} {o.spread:.1e}, so vcc's {o.error:.1e} counts as right"
         if len(o.variants) > 1:

@@ -16,6 +16,7 @@ from vcc.compiler.bench.blocks import block, interleaved, quartiles, runs_in, wa
 from vcc.compiler.bench.engines.interface import Engine, Session, Subject
 from vcc.compiler.bench.engines.vcc_engine import VccEngine
 from vcc.compiler.bench.machine import Probe
+from vcc.compiler.bench.shake import moved_outputs
 from vcc.runtime.diagnostics import VccError
 
 Array = NDArray[Any]
@@ -24,8 +25,6 @@ BLOCKS = 7
 #: How far a whole model's outputs may be from another engine's (relative L2) to count as right. Engines approximate
 #: functions in their own ways, which adds up over a network; `vcc diff` compares tensor by tensor and more narrowly.
 TOLERANCE = 1e-4
-#: Runs with inputs changed in the last digits: whether that turns a rounding over is a matter of luck.
-SHAKES = 6
 #: The root mean square of an output below which the absolute difference counts instead of the relative one.
 NEAR_ZERO = 1e-6
 
@@ -37,7 +36,7 @@ class Opponent:
     `ratio` is vcc's time divided by this engine's, the median over blocks (below 1: vcc is faster), `low` and `high`
     its quartiles. `error` is the worst relative L2 difference of vcc's outputs from this engine's, and `spread`, taken
     only where that is above the tolerance, how far this engine's own move without its optimisations of graphs or with
-    inputs that differ in the last digits: quantised models turn that into whole steps. `variant` is the setting that
+    floats that differ in the last digits: quantised models turn that into whole steps. `variant` is the setting that
     was fastest, `variants` the seconds of each. `open_s` is what loading and compiling took. An engine that could not
     take the model has only a `problem`.
     """
@@ -144,20 +143,7 @@ def _fastest(sessions: Sequence[Session], opponent: Opponent) -> Session:
 
 def _spread(engine: Engine, subject: Subject, outputs: list[Array]) -> float:
     """How far an engine's outputs move by changes that should not matter."""
-    others = [engine.unoptimised_outputs(subject)]
-    noise = np.random.default_rng(0)
-    for _ in range(SHAKES):
-        feeds = {name: _shaken(array, noise) for name, array in subject.feeds.items()}
-        others.append(engine.open(replace(subject, feeds=feeds), 1, variants=False)[0].outputs())
-    return max(worst_error(other, outputs) for other in others if other is not None)
-
-
-def _shaken(array: Array, noise: np.random.Generator) -> Array:
-    """Floats changed by at most eight units of relative precision."""
-    if array.dtype.kind != "f":
-        return array
-    step = 8 * float(np.finfo(array.dtype).eps)
-    return (array * (1 + step * noise.uniform(-1, 1, array.shape))).astype(array.dtype)
+    return max(worst_error(other, outputs) for other in moved_outputs(engine, subject))
 
 
 def worst_error(actual: Sequence[Array], expected: Sequence[Array]) -> float:

@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tolerance", metavar="ERROR", type=float,
         help="relative L2 difference of outputs that counts as right; beyond, the status is 5 (default: 1e-4, or how "
-        "far the other engine's own outputs move where inputs change in the last digits)",
+        "far the other engine's own outputs move where floats change in the last digits)",
     )  # fmt: skip
     compile_options(parser)
 
