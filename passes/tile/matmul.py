@@ -134,9 +134,11 @@ class MatmulTiling:
         in_turn = not machine.overlap  # what other tiles read, too, is in caches then
         loads: Any = transfer_cycles(machine, Pipe.IN, rows * s["k"] * a.size, rows, l2=in_turn)
         bursts: Any = columns if self.packed is None else 1
-        far = self.k * self.n * b.size > machine.memories[Memory.L0B]
-        pipe = Pipe.MOV if in_turn and not far else Pipe.IN
-        loads = loads + transfer_cycles(machine, pipe, columns * s["n"] * b.size, bursts, l2=in_turn)
+        own, size = loads, columns * s["n"] * b.size
+        loads = own + transfer_cycles(machine, Pipe.IN, size, bursts, l2=in_turn)
+        if in_turn:  # so much of l0b stays in the second cache for all rows of a tile
+            near = self.depth * self.columns(s["n"]) * b.size <= machine.memories[Memory.L0B] * 3 // 4
+            loads = np.where(near, own + transfer_cycles(machine, Pipe.MOV, size, bursts), loads)
         products = self._products(s)
         vector: Any = vector_cycles(machine, "f32", h * s["m"] * s["n"])
         out: Any = transfer_cycles(machine, Pipe.OUT, h * s["m"] * s["n"] * 4, h * s["m"])
