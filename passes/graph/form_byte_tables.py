@@ -66,7 +66,10 @@ class Tabulate(RewritePattern):
         if source is None:
             return
         self.sources[result] = source
-        if not is_byte(result) or not pays(ops := function(result, source)):
+        # Pieces of a concatenation that are little work would be computed in its kernel, where an interpolation beside
+        # them is slow; others are stored in their places.
+        joined = any(isinstance(use.operation, graph.ConcatOp) for use in result.uses)
+        if joined or not is_byte(result) or not pays(ops := function(result, source)):
             return
         table = self._table(ops, source)
         added = self._limits(source, result, table)

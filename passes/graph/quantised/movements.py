@@ -1,7 +1,7 @@
 """Dequantisations move behind movements, so that bytes are moved, and what lies between two quantisations goes.
 
 Transpose(DequantizeLinear(x))                     ->  DequantizeLinear(Transpose(x))
-QuantizeLinear(Concat(DequantizeLinear(x), y))     ->  Concat(QuantizeLinear(DequantizeLinear(x)), QuantizeLinear(y))
+QuantizeLinear(Concat(x, y)), both dequantised     ->  Concat(QuantizeLinear(x), QuantizeLinear(y))
 QuantizeLinear(DequantizeLinear(x)), equal scales  ->  x
 QuantizeLinear(Relu(x)) to 0..255 with zero at 0   ->  QuantizeLinear(x)
 """
@@ -156,9 +156,10 @@ class SplitBytes(RewritePattern):
 
 
 class QuantisePieces(RewritePattern):
-    """QuantizeLinear(Concat(x, y)) -> Concat(QuantizeLinear(x), QuantizeLinear(y)), if one of them is dequantised.
+    """QuantizeLinear(Concat(x, y)) -> Concat(QuantizeLinear(x), QuantizeLinear(y)), if all of them are dequantised.
 
-    What is requantised alone is a table of 256 bytes, or nothing where scales are equal.
+    What is requantised alone is a table of 256 bytes, or nothing where scales are equal. What else makes pieces
+    stays in a kernel of its own.
     """
 
     def match_and_rewrite(self, op: Operation, rewriter: PatternRewriter) -> None:
@@ -169,7 +170,7 @@ class QuantisePieces(RewritePattern):
         if not isinstance(concat, SchemaOp) or not is_node(concat, "Concat") or not op.operands[0].has_one_use():
             return
         shapes = [static_shape(piece) for piece in concat.operands]
-        if not any(dequantised(piece) for piece in concat.operands) or None in shapes:
+        if not all(dequantised(piece) for piece in concat.operands) or None in shapes:
             return
         type = element(target.bytes)
         assert type is not None

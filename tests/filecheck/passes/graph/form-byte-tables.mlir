@@ -105,3 +105,17 @@ func.func @other(%x: tensor<2x3xui8>, %v: tensor<3xui8>, %w: tensor<3xf32>) -> (
   %9 = graph.cast %x : (tensor<2x3xui8>) -> tensor<2x3xi8>
   func.return %2, %4, %7, %8, %9 : tensor<2x3xui8>, tensor<2x3xui8>, tensor<2x3xui8>, tensor<2x3xf32>, tensor<2x3xi8>
 }
+
+// -----
+
+// So are pieces of a concatenation.
+
+// CHECK-LABEL: @piece
+// CHECK-NOT: graph.lookup
+func.func @piece(%x: tensor<4xui8>, %y: tensor<4xui8>) -> tensor<8xui8> {
+  %0 = graph.cast %x : (tensor<4xui8>) -> tensor<4xf32>
+  %1 = graph.unary sqrt %0 : (tensor<4xf32>) -> tensor<4xf32>
+  %2 = graph.cast %1 : (tensor<4xf32>) -> tensor<4xui8>
+  %3 = graph.concat %2, %y {axis = 0 : i64} : (tensor<4xui8>, tensor<4xui8>) -> tensor<8xui8>
+  func.return %3 : tensor<8xui8>
+}

@@ -165,10 +165,9 @@ func.func @table(%i: tensor<3xi64>) -> tensor<3x2xf32> {
 // CHECK: %[[LARGE:.*]] = "onnx.Resize.v19"(%b, %f) <{{.*}}> : (tensor<1x4x1x1xui8>, tensor<4xf32>) -> tensor<1x4x2x2xui8>
 // CHECK: %[[B:.*]] = "onnx.DequantizeLinear.v21"(%[[LARGE]], %t)
 // CHECK: %[[PIECE:.*]] = "onnx.QuantizeLinear.v21"(%[[B]], %s, %z)
-// CHECK: %[[C:.*]] = "onnx.QuantizeLinear.v21"(%c, %s, %z)
-// CHECK: "onnx.Concat.v13"(%[[OTHER]], %[[PIECE]], %[[C]])
+// CHECK: "onnx.Concat.v13"(%[[OTHER]], %[[PIECE]])
 // CHECK: "onnx.Sigmoid.v13"(%[[REAL]])
-func.func @joined(%a: tensor<1x8x2x2xui8>, %b: tensor<1x4x1x1xui8>, %c: tensor<1x4x2x2xf32>) -> (tensor<1x12x2x2xui8>, tensor<1x4x2x2xf32>) {
+func.func @joined(%a: tensor<1x8x2x2xui8>, %b: tensor<1x4x1x1xui8>) -> (tensor<1x8x2x2xui8>, tensor<1x4x2x2xf32>) {
   %s = weights.constant dense<2.500000e-01> : tensor<f32>
   %t = weights.constant dense<5.000000e-01> : tensor<f32>
   %z = weights.constant dense<0> : tensor<ui8>
@@ -177,26 +176,26 @@ func.func @joined(%a: tensor<1x8x2x2xui8>, %b: tensor<1x4x1x1xui8>, %c: tensor<1
   %1, %2 = "onnx.Split.v18"(%0) <{axis = 1 : i64, num_outputs = 2 : i64}> : (tensor<1x8x2x2xf32>) -> (tensor<1x4x2x2xf32>, tensor<1x4x2x2xf32>)
   %3 = "onnx.DequantizeLinear.v21"(%b, %t) : (tensor<1x4x1x1xui8>, tensor<f32>) -> tensor<1x4x1x1xf32>
   %4 = "onnx.Resize.v19"(%3, %f) <{mode = "nearest", coordinate_transformation_mode = "asymmetric", nearest_mode = "floor", absent_inputs = array<i64: 1>}> : (tensor<1x4x1x1xf32>, tensor<4xf32>) -> tensor<1x4x2x2xf32>
-  %5 = "onnx.Concat.v13"(%2, %4, %c) <{axis = 1 : i64}> : (tensor<1x4x2x2xf32>, tensor<1x4x2x2xf32>, tensor<1x4x2x2xf32>) -> tensor<1x12x2x2xf32>
-  %6 = "onnx.QuantizeLinear.v21"(%5, %s, %z) : (tensor<1x12x2x2xf32>, tensor<f32>, tensor<ui8>) -> tensor<1x12x2x2xui8>
+  %5 = "onnx.Concat.v13"(%2, %4) <{axis = 1 : i64}> : (tensor<1x4x2x2xf32>, tensor<1x4x2x2xf32>) -> tensor<1x8x2x2xf32>
+  %6 = "onnx.QuantizeLinear.v21"(%5, %s, %z) : (tensor<1x8x2x2xf32>, tensor<f32>, tensor<ui8>) -> tensor<1x8x2x2xui8>
   %7 = "onnx.Sigmoid.v13"(%1) : (tensor<1x4x2x2xf32>) -> tensor<1x4x2x2xf32>
-  func.return %6, %7 : tensor<1x12x2x2xui8>, tensor<1x4x2x2xf32>
+  func.return %6, %7 : tensor<1x8x2x2xui8>, tensor<1x4x2x2xf32>
 }
 
 // -----
 
-// Floats alone are joined as floats, and so is what something else reads, too.
+// What is not dequantised is joined as floats, and so is what something else reads, too.
 
 // CHECK-LABEL: @floats
-// CHECK: "onnx.Concat.v13"(%a, %b)
-// CHECK: "onnx.Concat.v13"(%a, %0)
-func.func @floats(%a: tensor<2x3xf32>, %b: tensor<2x3xf32>, %c: tensor<2x3xui8>) -> (tensor<4x3xui8>, tensor<4x3xf32>, tensor<4x3xui8>) {
+// CHECK: "onnx.Concat.v13"(%{{.*}}, %b)
+// CHECK: "onnx.Concat.v13"(%{{.*}}, %{{.*}})
+func.func @floats(%b: tensor<2x3xf32>, %c: tensor<2x3xui8>) -> (tensor<4x3xui8>, tensor<4x3xf32>, tensor<4x3xui8>) {
   %s = weights.constant dense<2.500000e-01> : tensor<f32>
   %z = weights.constant dense<0> : tensor<ui8>
   %0 = "onnx.DequantizeLinear.v21"(%c, %s) : (tensor<2x3xui8>, tensor<f32>) -> tensor<2x3xf32>
-  %1 = "onnx.Concat.v13"(%a, %b) <{axis = 0 : i64}> : (tensor<2x3xf32>, tensor<2x3xf32>) -> tensor<4x3xf32>
+  %1 = "onnx.Concat.v13"(%0, %b) <{axis = 0 : i64}> : (tensor<2x3xf32>, tensor<2x3xf32>) -> tensor<4x3xf32>
   %2 = "onnx.QuantizeLinear.v21"(%1, %s, %z) : (tensor<4x3xf32>, tensor<f32>, tensor<ui8>) -> tensor<4x3xui8>
-  %3 = "onnx.Concat.v13"(%a, %0) <{axis = 0 : i64}> : (tensor<2x3xf32>, tensor<2x3xf32>) -> tensor<4x3xf32>
+  %3 = "onnx.Concat.v13"(%0, %0) <{axis = 0 : i64}> : (tensor<2x3xf32>, tensor<2x3xf32>) -> tensor<4x3xf32>
   %4 = "onnx.QuantizeLinear.v21"(%3, %s, %z) : (tensor<4x3xf32>, tensor<f32>, tensor<ui8>) -> tensor<4x3xui8>
   func.return %2, %3, %4 : tensor<4x3xui8>, tensor<4x3xf32>, tensor<4x3xui8>
 }
