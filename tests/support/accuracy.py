@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+from vcc.compiler.bench.shake import SHAKES, shaken
+
 Array = NDArray[Any]
 Feeds = Mapping[str, Array]
 
 BOUND = 1e-5
 NEAR_ZERO = 1e-6
-#: How often inputs are changed, and by how many units of relative precision at most: what `vcc bench` takes.
-SHAKES, SHAKEN_BY = 6, 8
 
 
 def error_of(actual: Array, expected: Array) -> float:
@@ -118,22 +118,13 @@ def check_accuracy(model: ModelProto, feeds: Feeds, actual: Sequence[Array]) -> 
     ours, theirs = _errors(actual, truth), _errors(expected, truth)
     if all(a <= max(b, BOUND) for a, b in zip(ours, theirs, strict=True)):
         return
-    shaken = [_errors(run_reference(model, _shaken(feeds, seed)), truth) for seed in range(SHAKES)]
-    for number, (a, *others) in enumerate(zip(ours, theirs, *shaken, strict=True)):
-        allowed = max(*others, BOUND)
+    noise = np.random.default_rng(0)
+    moved = [{name: shaken(array, noise) for name, array in feeds.items()} for _ in range(SHAKES)]
+    others = [_errors(run_reference(model, each), truth) for each in moved]
+    for number, (a, *reached) in enumerate(zip(ours, theirs, *others, strict=True)):
+        allowed = max(*reached, BOUND)
         assert a <= allowed, f"output {number}: {a:.2e} from float64, ONNX Runtime {allowed:.2e} at most"
 
 
 def _errors(actual: Sequence[Array], truth: Sequence[Array]) -> list[float]:
     return [error_of(a.astype(b.dtype), b) for a, b in zip(actual, truth, strict=True)]
-
-
-def _shaken(feeds: Feeds, seed: int) -> dict[str, Array]:
-    """The inputs with floats changed in the last digits."""
-    noise = np.random.default_rng(seed)
-    return {
-        name: (a * (1 + SHAKEN_BY * np.finfo(a.dtype).eps * noise.uniform(-1, 1, a.shape))).astype(a.dtype)
-        if a.dtype.kind == "f"
-        else a
-        for name, a in feeds.items()
-    }
