@@ -98,12 +98,21 @@ class RowsBeside(Order):
                 some = e.op(f"bitcast <{self.lanes} x i1> {before} to i{self.lanes}")
                 e.branch(e.op(f"icmp ne i{self.lanes} {some}, 0"), insert)
         for number, slot in enumerate(kept):
-            found = e.op(f"load {self.words}, ptr {slot}")
-            positions = e.op(f"trunc {self.words} {found} to <{self.lanes} x i32>")
-            for row, place in enumerate(places):
-                one = e.op(f"extractelement <{self.lanes} x i32> {positions}, i64 {row}")
-                where = self.f.pointer(self.dst, self.at | {self.lane: place, self.axis: number})
-                e.do(f"store i32 {one}, ptr {where}, align 4")
+            if isinstance(size, int):  # no fewer than are kept
+                self.give(number, slot, places)
+            else:
+                there = e.op(f"icmp slt i64 {number}, {size}")
+                e.branch(there, lambda number=number, slot=slot: self.give(number, slot, places))
+
+    def give(self, number: int, slot: str, places: list[Val]) -> None:
+        """Stores the rows' positions with that number."""
+        e = self.e
+        found = e.op(f"load {self.words}, ptr {slot}")
+        positions = e.op(f"trunc {self.words} {found} to <{self.lanes} x i32>")
+        for row, place in enumerate(places):
+            one = e.op(f"extractelement <{self.lanes} x i32> {positions}, i64 {row}")
+            where = self.f.pointer(self.dst, self.at | {self.lane: place, self.axis: number})
+            e.do(f"store i32 {one}, ptr {where}, align 4")
 
     def least(self, name: str, a: str, b: str) -> str:
         """The lesser or the greater of two vectors of words."""

@@ -115,11 +115,13 @@ class Composer:
 
     def read_late(self, far: View, first: int, place: int) -> bool:
         """Whether an input in the output's place is read after the output would be first written, or, while it is,
-        at other elements than those that are written."""
+        at other elements than those that are written: those that an index names, and whole rows that are ordered."""
         inputs = [name for name, output in self.in_place.items() if output == far.buffer]
         reads = [(p, replace(view, buffer=far.buffer)) for n in inputs for p, _, _, view in self.accesses(n)
                  if isinstance(view, View)]  # fmt: skip
-        return any(first < p < place or (p == first and view != far) for p, view in reads)
+        writer = self.statements[first]
+        apart = isinstance(writer, Instr) and (writer.op == "order" or bool(OPS[writer.op].indexed))
+        return any(first < p < place or (p == first and (apart or view != far)) for p, view in reads)
 
     def owns(self, place: int, copy: Instr, near: View, far: View, first: Access) -> bool:
         """Whether a store is its output's only access, and the first access to its buffer writes all it takes."""

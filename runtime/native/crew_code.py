@@ -4,8 +4,9 @@ A worker has a box, into which a leader puts a job's address. Between jobs it lo
 job came soon after the one before, and then sleeps; so runs in quick succession find it awake, and a process that
 runs a model now and then pays for no spinning. A leader that has finished takes back what was not begun.
 
-A worker never runs on the CPU of the thread that leads, on which it would only be in the way. The system's scheduler
-puts a woken thread there if the other CPUs are busy with as little as background work, and leaves it for milliseconds.
+A worker keeps off the CPU of the thread that leads, on which it would only be in the way, unless that one lends it
+while it waits (lending.py). The system's scheduler puts a woken thread there if the other CPUs are busy with as little
+as background work, and leaves it for milliseconds.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from vcc.runtime.native.scratch import CLAIM_BYTES, CLAIMS, TRAP
 
 #: What `go` returns if the crew has another job.
 OCCUPIED = -1
-#: Words of a box: the job (BUSY while it is worked on), posts so far, whether the worker sleeps; on another cache line
-#: its number in the crew, its thread as the kernel numbers it, and the CPU that it avoids, plus 1.
+#: Words of a box, of which lending.py has more: the job (BUSY while it is worked on), posts so far, whether the worker
+#: sleeps; on another cache line its number in the crew.
 JOB, POSTS, ASLEEP, NUMBER = 0, 8, 16, 64
 BUSY = 1
 #: Nanoseconds for which a worker looks for the next job, if the last one came within as long.
@@ -102,7 +103,7 @@ post:
   %i.at = mul i64 %i.index, $box_bytes
   %box = getelementptr i8, ptr %boxes, i64 %i.at
   %avoided.at = getelementptr i8, ptr %box, i64 $avoided
-  %avoided = load i64, ptr %avoided.at
+  %avoided = load atomic i64, ptr %avoided.at monotonic, align 8
   %away = sub i64 %avoided, 1
   %apart = icmp eq i64 %away, %cpu
   br i1 %apart, label %put, label %move
@@ -252,7 +253,7 @@ def crew_code() -> str:
     """
     words = {
         "parts": PARTS, "shared": SHARED, "claim_bytes": CLAIM_BYTES, "claims": CLAIMS, "trap": TRAP, "work": WORK,
-        "at_work": AT_WORK, "occupied": OCCUPIED, "cpu_bytes": CPU_BYTES, "cpu_bits": 8 * CPU_BYTES,
+        "at_work": AT_WORK, "occupied": OCCUPIED, "cpu_bytes": CPU_BYTES,
         "boxes": BOXES, "box_bytes": BOX_BYTES, "job": JOB,
         "posts": POSTS, "asleep": ASLEEP, "number": NUMBER, "thread": THREAD, "avoided": AVOIDED, "busy": BUSY,
         "eager_time": EAGER, "looks": LOOKS, "end_nap": _END_NAP, "blocked": _BLOCKED, "enough": SPINS + OFFERS,

@@ -23,6 +23,8 @@ from vcc.runtime.native.lanes import Lanes
 WINDOW, TOGETHER = 49, 8
 #: The terms and weights of a window of so many elements stay in registers; of a larger one, those of a row of it.
 KEPT = 16
+#: No instruction, but nothing is kept across it.
+_FENCE = 'fence syncscope("singlethread") acq_rel'
 
 
 def identity(lanes: Lanes, fn: str) -> float | int:
@@ -92,12 +94,11 @@ class FoldLoops(ChainLoops):
 
     def along_inner(self, dims: Sequence[int], index: Index, then: Callable[[Index], None]) -> None:
         dim, size = dims[0], self.sizes[dims[0]]
-        if isinstance(size, int) and (self.terms or (size <= WINDOW and self.slides(dim))):
+        slides = self.slides(dim) and not any(map(self.slides, dims[1:]))  # the innermost of those alone is written out
+        if isinstance(size, int) and (self.terms or (size <= WINDOW and slides)):
             for at in range(size):
                 if at and self.terms > KEPT and len(dims) == 2 and self.slides(dims[1]):
-                    self.e.do(
-                        'fence syncscope("singlethread") acq_rel'
-                    )  # no instruction, but nothing is kept across it
+                    self.e.do(_FENCE)
                 self.over(dims[1:], {**index, dim: at}, then)
             return
         last = dims[1:] == [] and self.parts > 1
@@ -241,8 +242,8 @@ class FoldLoops(ChainLoops):
         """Notes where one of two terms is a NaN, of the lanes of `part` if given."""
         kind, noted = self.met_type(lanes), self.ordered[n][place]
         if part:
-            met = self.e.op(f"and {lanes.mask} {part}, {lanes.two('fcmp uno', a, b)}")
-            here = self.e.op(f"xor {lanes.mask} {met}, splat (i1 true)")
+            found = lanes.two("fcmp ord", a, b)  # in other lanes perhaps poison, which a selection alone leaves there
+            here = self.e.op(f"select {lanes.mask} {part}, {lanes.mask} {found}, {lanes.mask} splat (i1 true)")
         else:
             here = lanes.two("fcmp ord", a, b)
         here = lanes.cast("sext", here, lanes.mask, kind)

@@ -3,7 +3,8 @@
 Where another process works on a CPU, the system's scheduler takes it from a worker in the middle of a piece for some
 milliseconds, and all wait. Nobody else can end that piece, but the leader, which would only sleep, can have the worker
 moved to its own CPU; the worker goes back when it has told what it made. Whether a worker runs is seen by
-the CPU time it has spent, a moment apart.
+the CPU time it has spent, a moment apart. It may end its piece while it is being moved: that it avoids no CPU is
+therefore noted last, so that at worst the next run moves it once more.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ copy:
   call i32 @sched_setaffinity(i32 %id, i64 $cpu_bytes, ptr %set)
   %avoided.at = getelementptr i8, ptr %box, i64 $avoided
   %noted = add i64 %cpu, 1
-  store i64 %noted, ptr %avoided.at
+  store atomic i64 %noted, ptr %avoided.at monotonic, align 8
   br label %out
 out:
   ret void
@@ -107,12 +108,12 @@ lend:
   %one = shl i64 1, %bit
   %word.at = getelementptr i64, ptr %set, i64 %index
   store i64 %one, ptr %word.at
-  %avoided.at = getelementptr i8, ptr %box, i64 $avoided
-  store i64 0, ptr %avoided.at
   %lent.at = getelementptr i8, ptr %box, i64 $lent
   %noted = add i64 %cpu, 1
   store atomic i64 %noted, ptr %lent.at seq_cst, align 8
   call i32 @sched_setaffinity(i32 %id, i64 $cpu_bytes, ptr %set)
+  %avoided.at = getelementptr i8, ptr %box, i64 $avoided
+  store atomic i64 0, ptr %avoided.at seq_cst, align 8
   br label %out
 out:
   ret void

@@ -44,7 +44,7 @@ def look_up(e: Emitter, table: str, index: str, width: int) -> str:
         return _cut(e, _of_halves(e, table, _cut(e, index, width, 64)), 64, width)
     if register and register <= e.cpu.vector_bytes and _PIECES[register][1] in features:
         return _cut(e, _of_pieces(e, table, _cut(e, index, width, register), register), register, width)
-    result = "poison"
+    result, index = "poison", e.op(f"freeze <{width} x i8> {index}")  # lanes of a rest may be poison, no address
     for lane in range(width):
         at = e.op(f"zext i8 {e.op(f'extractelement <{width} x i8> {index}, i64 {lane}')} to i64")
         one = e.op(f"load i8, ptr {e.op(f'getelementptr i8, ptr {table}, i64 {at}')}")

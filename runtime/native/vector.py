@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from vcc.runtime.isa.expr import Poly
 from vcc.runtime.isa.kernel import Instr, Role, View
 from vcc.runtime.isa.semantics import BINARY, COMPARE, UNARY
+from vcc.runtime.isa.table import OPS
 from vcc.runtime.native.chain_loops import REDUCTIONS, ChainLoops, destination
 from vcc.runtime.native.folds import FoldLoops
 from vcc.runtime.native.frame import Frame
@@ -213,6 +214,8 @@ def conflict(frame: Frame, earlier: Instr, later: Instr, complete: bool = False)
             ends = (role == "dst" and not whole[0]) or (other_role == "dst" and not whole[1])
             if view.buffer != other.buffer or "dst" not in (role, other_role):
                 continue
+            if OPS[earlier.op].indexed == role or OPS[later.op].indexed == other_role:
+                return True  # a table is read wherever its indices say
             if ends or (view != other and not never_meet(view, other, earlier.domain)):
                 return True
     return False

@@ -22,7 +22,7 @@ from vcc.runtime.isa.host import HostProgram, Launch, Ref, Space, TensorSpec
 from vcc.runtime.isa.kernel import Kernel, ScalarParam, TensorParam, instructions
 from vcc.runtime.native.compose import Composer
 from vcc.runtime.native.emit import Cpu
-from vcc.runtime.native.engine import NativeEngine, compile_kernel
+from vcc.runtime.native.engine import NativeEngine, compile_kernel, translate
 
 Array = NDArray[Any]
 EXAMPLES = Path(__file__).parents[2] / "docs" / "isa" / "examples"
@@ -393,3 +393,18 @@ def test_a_host_program_runs() -> None:
     (y,) = Executor(image).run({"x": x}, NativeEngine(threads=2))
     e = np.exp(x - x.max(1, keepdims=True))
     np.testing.assert_allclose(y, e / e.sum(1, keepdims=True), rtol=1e-5)
+
+
+def test_windows_that_slide_along_several_dimensions_are_no_more_text_for_it() -> None:
+    (found,) = parse_kernel_text(
+        "kernel k(x: gm f32[2560] in, y: gm f32[128] out) { buf a: ub f32[2560] @0  buf d: ub f32[128] @10240\n"
+        "load {i:2560} a(1), x(1)\n"
+        "reduce.add {r:8, l:16, i:reduce 9, j:reduce 49, k:reduce 49} d(16,1,0,0,0), a(16,1,16,16,16)\n"
+        "store {i:128} y(1), d(1) }"
+    )
+    assert len(translate(found).splitlines()) < 4000  # written out whole, 9 * 49 * 49 * 8 terms
+    x = np.random.default_rng(0).standard_normal(2560).astype(np.float32)
+    want, got = np.zeros((2, 128), np.float32)
+    run_kernel(found, {"x": x, "y": want})
+    compile_kernel(found).launch({"x": x, "y": got})
+    np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-2)

@@ -36,6 +36,22 @@ BODIES = {
 }  # fmt: skip
 
 
+def test_a_table_that_the_chain_writes_is_read_from_memory() -> None:
+    (kernel,) = parse_kernel_text(
+        "kernel k(x: gm u8[256] in, v: gm u8[1] in, k: gm u8[1] in, y: gm u8[1] out) {\n"
+        "buf t: ub u8[256] @0  buf w: ub u8[1] @256  buf j: ub u8[1] @320  buf o: ub u8[1] @384\n"
+        "load {i:256} t(1), x(1)\n load {i:1} w(1), v(1)\n load {i:1} j(1), k(1)\n"
+        "mov {i:1} t(0), w(0)\n gather {i:1} o(0), t(0), j(0), limit=256\n store {i:1} y(1), o(1) }"
+    )
+    table = np.arange(256, dtype=np.uint8)
+    for at in (0, 9):
+        feeds = {"x": table, "v": np.array([77], np.uint8), "k": np.array([at], np.uint8)}
+        want, got = np.zeros((2, 1), np.uint8)
+        run_kernel(kernel, {**feeds, "y": want})
+        compile_kernel(kernel).launch({**feeds, "y": got})
+        assert got[0] == want[0] == (77, 9)[at > 0]
+
+
 def source(body: str) -> str:
     return (
         "kernel k(x: gm u8[400] in, given: gm i8[300] in, y: gm i8[400] inout) {\n"

@@ -117,6 +117,21 @@ def test_the_foremost_of_rows(by: str, kept: int, n: int, dtype: str) -> None:
     np.testing.assert_array_equal(got.reshape(3, kept)[:, :read], want.reshape(3, kept)[:, :read])
 
 
+@pytest.mark.parametrize("n", [1, 10, 16])
+def test_rows_side_by_side_get_no_more_positions_than_they_have(n: int) -> None:
+    (kernel,) = parse_kernel_text(
+        "kernel k(x: gm f32[8*%n] in, y: gm i32[8*%n] out, n: i64 1..16) {\n"
+        "buf t: ub f32[128] @0  buf o: ub i32[128] @512\n"
+        "load {r:8, i:%n max 16} t(16,1), x(%n,1)\n order {r:8, i:scan %n max 16} o(16,1), t(16,1)\n"
+        "store {r:8, i:%n max 16} y(%n,1), o(16,1) }"
+    )
+    x = np.random.default_rng(n).standard_normal(8 * n).astype(np.float32)
+    want, got = np.full((2, 8 * n + 64), 77, np.int32)
+    run_kernel(kernel, {"x": x, "y": want[: 8 * n], "n": n})
+    compile_kernel(kernel).launch({"x": x, "y": got[: 8 * n], "n": n})
+    np.testing.assert_array_equal(got, want)
+
+
 @pytest.mark.parametrize("n", [0, 1, 15, 100])
 @pytest.mark.parametrize("dtype", ["f32", "f16", "i32"])
 def test_running_sums_of_rows_side_by_side(n: int, dtype: str) -> None:

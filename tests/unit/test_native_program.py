@@ -54,6 +54,23 @@ def test_an_input_may_overlap_the_output(threads: int) -> None:
     np.testing.assert_array_equal(NativeProgram(image, threads).run([X])[0], 8 * X)
 
 
+def test_what_is_ordered_is_not_overwritten_meanwhile() -> None:
+    text = (
+        "kernel copy(x: gm f32[32] in, y: gm f32[32] out) { buf t: ub f32[32] @0\n"
+        "load {i:32} t(1), x(1)\n store {i:32} y(1), t(1) }\n"
+        "kernel copy_i(x: gm i32[32] in, y: gm i32[32] out) { buf t: ub i32[32] @0\n"
+        "load {i:32} t(1), x(1)\n store {i:32} y(1), t(1) }\n"
+        "kernel rank(x: gm f32[32] in, y: gm i32[32] out) { buf k: ub f32[32] @0  buf o: ub i32[32] @128\n"
+        "load {i:32} k(1), x(1)\n order {i:scan 32} o(1), k(1)\n store {i:32} y(1), o(1) }"
+    )
+    arena = Ref(Space.ARENA)
+    steps = (Launch("copy", (IN, arena)), Launch("rank", (arena, arena)), Launch("copy_i", (arena, OUT)))
+    specs = (TensorSpec("x", BY_NAME["f32"], (32,)),), (TensorSpec("y", BY_NAME["i32"], (32,)),)
+    image = Image(parse_kernel_text(text), HostProgram(*specs, steps, arena_bytes=128))
+    x = np.random.default_rng(1).standard_normal(32).astype(np.float32)
+    np.testing.assert_array_equal(NativeProgram(image, 1).run([x])[0], np.argsort(x, kind="stable"))
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_trap_names_its_step_and_ends_all_threads(threads: int) -> None:
     text = DOUBLE.replace("limit: i64 0..1000", "limit: i64 0..2000")
