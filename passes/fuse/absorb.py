@@ -212,7 +212,8 @@ class _Trial:
         at = 0 if reader.ops[0] is site.user or not isinstance(site.user, ELEMENTWISE) else reader.ops.index(site.user)
         reader.ops[at:at] = copies
         site.user.operands[site.index] = mapping[site.made[-1].results[0]]
-        self.common[key] = site.user.operands[site.index]
+        if isinstance(site.user, graph.ReduceOp):
+            self.common[key] = site.user.operands[site.index]
 
     def _moved(self, site: Site, value: SSAValue, shape: Sequence[int]) -> list[Operation]:
         """Views that make of an operand, broadcast to the shape of its operation, what the views make of that."""

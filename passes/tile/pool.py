@@ -67,6 +67,31 @@ def doublings(size: int, *, overlap: bool) -> list[Join]:
     return joins
 
 
+def buffers_held(axes: Sequence[Sequence[Join]]) -> int:
+    """How many buffers the passes over axes hold at once, as `_Passes` takes them, besides the input and the result.
+
+    An axis without joins is reduced into a buffer of its own. The last pass makes the result.
+    """
+    loaded, reduced = -1, -2
+    most, now, spare = 0, loaded, list[int]()
+    for left, joins in zip(reversed(range(len(axes))), axes, strict=True):
+        if not joins:
+            most = max(most, (now != loaded) + (left > 0))
+            now, spare = reduced, []
+            continue
+        made = [now]
+        for at in range(len(joins) - (left == 0)):
+            needed = {made[n] for later in joins[at:] for n in later.uses(len(made))}
+            free = [number for number in spare if number not in needed]
+            if not free:
+                free = [len(spare)]
+                spare += free
+            most = max(most, len(spare) + (reduced in needed))
+            made.append(free[0])
+        now = made[-1]
+    return most
+
+
 class SeparablePool(WindowedTiling):
     """A pooling by its axes, the last one innermost; `fn` is `max` or `add`."""
 
@@ -75,8 +100,9 @@ class SeparablePool(WindowedTiling):
         self.fn = "max" if anchor.fn.data is PoolFn.MAX else "add"
         window = self.window
         taken = [i for i, size in enumerate(window.kernel) if size > 1]
-        self.order = sorted(taken, key=lambda i: window.strides[i] == 1)  # joins leave an end undone, so they come last
-        self.joins = {i: self._joins(lower.machine, i) for i in self.order}
+        self.joins = {i: self._joins(lower.machine, i) for i in taken}
+        # Joins leave an end undone, which reductions after them would have to leave out row by row.
+        self.order = sorted(taken, key=lambda i: bool(self.joins[i]))
 
     @property
     def helps(self) -> bool:
@@ -119,7 +145,8 @@ class SeparablePool(WindowedTiling):
 
     def between(self, s: Sizes) -> Any:
         """Bytes of the values between the input and the result."""
-        most = 2 if self.fn == "max" else 3
+        held = buffers_held([self.joins[i] for i in self.order])
+        most = 2 if self.fn == "max" else max(3, held)  # maxima pass to and fro between two
         return most * padded(s["c"] * self.block * prod(self.extents(s)) * self.x.dtype.size)
 
     def emit(self, x: Tile, tile: list[TileAxis], epilogue: Epilogue, emitter: ChainEmitter) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from conformance import Case, check, node, parametrize, random
+from conformance import NATIVE, Case, check, node, parametrize, random
 from onnx import NodeProto
 
 
@@ -35,6 +35,8 @@ POOLS = [
     *both("volume", (1, 8, 6, 7, 5), [2, 3, 2], strides=[2, 1, 1]),
     *both("large-window", (1, 4, 23, 23), [13, 13], pads=[6, 6, 6, 6]),
     *both("wide-volume", (1, 2, 8, 19, 26), [3, 7, 9], strides=[2, 1, 1], pads=[1, 3, 4, 1, 3, 4]),
+    *both("reduced-between-joins", (1, 2, 14, 9, 15), [8, 3, 8]),
+    pool("max-joins-around-reduction", "MaxPool", (1, 2, 13, 9, 13), [7, 3, 7]),
     pool("max-wide-dilated", "MaxPool", (1, 20, 31, 25), [7, 3], dilations=[3, 2], pads=[3, 1, 2, 2]),
     pool("max-wide-u8", "MaxPool", (1, 16, 21, 21), [9, 9], dtype=np.uint8, pads=[4, 4, 4, 4]),
     pool("count-pads", "AveragePool", (1, 16, 9, 9), [3, 3], pads=[1, 1, 1, 1], count_include_pad=1),
@@ -57,7 +59,14 @@ POOLS = [
 ]
 
 
-@parametrize(POOLS)
+#: Sums of 15 hold those of 1, 2, 4 and 8 at once: five buffers of a tile, in all that a machine has for it.
+SUMS = Case(
+    "sums-of-15", [node("AveragePool", "x", kernel_shape=[15, 15])], {"x": random(1, 16, 96, 96)}, terms=9,
+    targets=("vn1", NATIVE),
+)  # fmt: skip
+
+
+@parametrize([*POOLS, SUMS])
 def test_pool(case: Case, target: str):
     check(case, target)
 

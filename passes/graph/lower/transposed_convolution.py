@@ -23,9 +23,9 @@ from vcc.passes.graph.lower.registry import lowers
 Array: TypeAlias = np.ndarray[Any, Any]
 
 
-#: Multiply-adds with the zeros that fill up kernels to multiples of the stride, and for what is cut off: more of them
-#: are saved by a convolution for each phase, of which each reads the input again and is a launch.
-LEAST_WASTE = 1 << 21
+#: Multiply-adds with the zeros that fill up kernels to multiples of the stride, and for what is cut off: so many for
+#: each phase are saved by a convolution for each, which reads the input again and is a launch.
+LEAST_WASTE = 1 << 19
 
 
 def spread(w: Array, dilations: Sequence[int]) -> Array:
@@ -94,7 +94,8 @@ def overlap_added(
     counts = [-(-out // s) for out, s in zip(outputs, strides, strict=True)]
     whole = prod(taps) * prod(strides) * prod(size + t - 1 for size, t in zip(sizes, taps, strict=True))
     wasted = (whole - prod(counts) * prod(kernel)) * weights.shape[0] * weights.shape[1] * shape_of(x)[0]
-    apart = _phases_apart(node, x, weights, strides, group, begins, counts) if wasted >= LEAST_WASTE else None
+    pays = wasted >= LEAST_WASTE * prod(strides)
+    apart = _phases_apart(node, x, weights, strides, group, begins, counts) if pays else None
     if apart is not None:  # phases lie outside channels
         split = node.reshape(apart, (shape_of(x)[0], *strides, channels, *counts))
         order = [1 + rank, *(axis for i in range(rank) for axis in (2 + rank + i, 1 + i))]

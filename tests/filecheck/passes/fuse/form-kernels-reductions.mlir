@@ -27,3 +27,21 @@ func.func @apart(%x: tensor<64x4096xf32>) -> (tensor<4096xf32>, tensor<f32>, ten
   %3 = graph.reduce max %x {axes = array<i64: 1>, keepdims = false} : (tensor<64x4096xf32>) -> tensor<64xf32>
   func.return %1, %2, %3 : tensor<4096xf32>, tensor<f32>, tensor<64xf32>
 }
+
+// What reads the tensor in the same kernel behind a reduction of it computes it there, not before: the reduction has a
+// computation of its own.
+
+// CHECK-LABEL: func.func @behind
+// CHECK: graph.kernel %x {kind = "reduce"
+// CHECK-NEXT: ^{{.*}}(%[[X:.*]]: tensor<64x1xf32>):
+// CHECK-NEXT: %[[T:.*]] = graph.unary tanh %[[X]] :
+// CHECK-NEXT: %[[R:.*]] = graph.reduce max %[[T]] {
+// CHECK-NEXT: %[[U:.*]] = graph.unary tanh %[[X]] :
+// CHECK-NEXT: graph.binary sub %[[R]], %[[U]] :
+// CHECK-NEXT: graph.yield
+func.func @behind(%x: tensor<64x1xf32>) -> tensor<64x1xf32> {
+  %t = graph.unary tanh %x : (tensor<64x1xf32>) -> tensor<64x1xf32>
+  %0 = graph.reduce max %t {axes = array<i64: 1>, keepdims = true} : (tensor<64x1xf32>) -> tensor<64x1xf32>
+  %1 = graph.binary sub %0, %t : (tensor<64x1xf32>, tensor<64x1xf32>) -> tensor<64x1xf32>
+  func.return %1 : tensor<64x1xf32>
+}
