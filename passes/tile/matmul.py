@@ -23,7 +23,7 @@ from vcc.passes.tile.lowering import KernelLowering, Pack, pack_panels, tile_cou
 from vcc.passes.tile.operand import ProductOperand
 from vcc.passes.tile.panel_width import panel_width, whole_blocks
 from vcc.passes.tile.piece import Piece, make_piece
-from vcc.passes.tile.search import Sizes, choose_tile, divisors, padded, tile_candidates, waves
+from vcc.passes.tile.search import Sizes, choose_tile, divisors, padded, tile_candidates, waves, whole_candidates
 from vcc.runtime.isa.dtypes import BY_NAME, DType
 from vcc.runtime.isa.expr import ONE, Poly
 from vcc.runtime.isa.kernel import Dim, Memory, Pipe, Role, View
@@ -38,6 +38,9 @@ HEADS = 64
 BLOCK, RAGGED = 4, 1.25
 #: The part of transfers that does not hide behind multiply-adds, and cycles between two steps along K.
 UNHIDDEN, TURN = 0.25, 24
+#: CPUs multiply so many bytes of a column at once; long columns become multiples of the second so that they have
+#: large divisors, among them their halves, quarters, eighths and sixteenths.
+WORD, LONG = 4, 64
 
 
 class MatmulTiling:
@@ -64,15 +67,15 @@ class MatmulTiling:
         self.panel = self._panel_width() if self.packed is not None else 0
         bytes_alone = all(dtype.size == 1 for dtype in self.dtypes)
         fills = bytes_alone and self.panel > 0 and self.a.plan is None
-        #: The length of the sums: packed bytes have rows of zeros behind K so that words of four are whole.
-        self.depth = self.k + (-self.k % 4 if fills else 0)
-        #: K is cut into tiles of a multiple of so many without a rest: CPUs multiply four bytes at once.
-        self.step = 4 if bytes_alone and self.depth % 4 == 0 else 1
+        #: The length of the sums: packed bytes have rows of zeros behind K so that words are whole.
+        self.depth = self.k + (-self.k % self._granule() if fills else 0)
+        #: K is cut into tiles of a multiple of so many without a rest.
+        self.step = WORD if bytes_alone and lower.machine.panel and self.depth % WORD == 0 else 1
         #: How many k of a column are neighbours in a panel.
         self.quad = self.step if self.panel else 1
         #: Of bytes that are not packed, so many k at the end are multiplied by themselves: the others are whole words.
         computed = bytes_alone and not self.panel and lower.machine.panel > 0
-        self.rest = self.k % 4 if computed and self.k > 4 else 0
+        self.rest = self.k % WORD if computed and self.k > WORD else 0
 
     def _panel_width(self) -> int:
         """Columns of a panel of constant weights; 0: those of a tile."""
@@ -80,21 +83,29 @@ class MatmulTiling:
         rows = self.m * prod(axis.extent for axis in self.batch)
         return panel_width(self.lower.machine, self.n, self.k, size, rows)
 
-    def _divides(self, k: int) -> bool:
-        """Whether tiles of so many k leave no rest where that matters."""
-        return (self.step == 1 and not self.rest) or (self.depth % k == 0 and k % self.step == 0)
+    def _granule(self) -> int:
+        """What the length of packed bytes is filled to a multiple of."""
+        whole = padded((self.k + -self.k % WORD) * self.panel)
+        return WORD if whole <= self.lower.machine.memories[Memory.L0B] else LONG
+
+    def _depths(self) -> list[int]:
+        """How many k a tile may have: without a rest where that matters."""
+        granule = max(self.lower.machine.fractal[2], self.step)
+        if self.step == 1 and not self.rest:
+            return tile_candidates(self.depth, granule)
+        return whole_candidates(self.depth, granule, self.step)
 
     def choose(self) -> dict[str, int]:
         """The tile sizes m, n and k, and h entries of the last batch axis, which small matrices share a tile with."""
         machine = self.lower.machine
-        fm, fn, fk = machine.fractal
+        fm, fn, _ = machine.fractal
         heads = self.batch[-1].extent if self.batch else 1
         exact = [divisors(heads), divisors(self.m)] if not machine.overlap else [[], []]
         candidates = {
             "h": sorted({*tile_candidates(heads, 1, HEADS), *(h for h in exact[0] if h <= HEADS)}),
             "m": sorted({*tile_candidates(self.m, fm), *exact[1]}),
             "n": tile_candidates(self.n, self.panel or fn),
-            "k": [k for k in tile_candidates(self.depth, max(fk, self.step)) if self._divides(k)],
+            "k": self._depths(),
         }
         return choose_tile(
             machine, candidates, self.footprint, self.cost, node=self.lower.node, what="a matrix product"
@@ -223,7 +234,7 @@ class MatmulTiling:
         panels = pack_panels([self.depth], columns, width, [0])
 
         def apply(weights: NDArray[Any]) -> NDArray[Any]:
-            plain = panels.apply(np.pad(weights, ((0, self.depth - self.k), (0, columns - self.n))).T)
+            plain = panels.arrange(np.pad(weights, ((0, self.depth - self.k), (0, columns - self.n))).T)
             return np.swapaxes(plain.reshape(-1, self.quad, width), 1, 2).reshape(-1)
 
         return Pack(panels.extent, apply, panels.note)

@@ -11,7 +11,7 @@ from vcc.dialects import graph
 from vcc.dialects.graph import Cell
 from vcc.passes.tile.chain import dtype_of, tensor_type
 from vcc.passes.tile.recurrence_bytes import QUAD, whole_quads
-from vcc.passes.tile.search import Sizes, choose_tile, padded, tile_candidates
+from vcc.passes.tile.search import Sizes, choose_tile, padded, tile_candidates, whole_candidates
 from vcc.runtime.isa.kernel import Memory, Pipe
 from vcc.runtime.machine.cost import matrix_cycles, transfer_cycles, vector_cycles
 from vcc.runtime.machine.model import Machine
@@ -75,8 +75,8 @@ class _Search:
 
     def depths(self) -> list[int]:
         """Rows of weights: of bytes, quads without a rest."""
-        found = tile_candidates(self.depth, max(self.machine.fractal[2], QUAD if self.quantised else 1))
-        return [k for k in found if not self.quantised or (self.depth % k == 0 and k % QUAD == 0)]
+        granule = self.machine.fractal[2]
+        return whole_candidates(self.depth, granule, QUAD) if self.quantised else tile_candidates(self.depth, granule)
 
     def columns(self, s: Sizes) -> Any:
         """Columns of a gate in a tile, padded to whole panels."""

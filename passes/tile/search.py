@@ -39,6 +39,16 @@ def tile_candidates(extent: int, granule: int = 1, most: int | None = None) -> l
     return sorted(found)
 
 
+def whole_candidates(extent: int, granule: int, step: int) -> list[int]:
+    """For each of the sizes worth trying the largest divisor of the extent at most as large that `step` divides.
+
+    Ascending; `step` must divide the extent.
+    """
+    whole = [step * size for size in divisors(extent // step)]
+    wanted = tile_candidates(extent, max(granule, step))
+    return sorted({max(size for size in whole if size <= most) for most in wanted})
+
+
 def divisors(extent: int) -> list[int]:
     """Sizes that leave no tail, ascending."""
     return [size for size in range(1, extent + 1) if extent % size == 0]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from conformance import Array, Case, check, node, parametrize, random
+import pytest
+from conformance import Array, Case, check, compile_model, node, parametrize, random, reference, run_image
 from onnx import NodeProto, TensorProto, helper
 
 
@@ -251,3 +252,23 @@ def test_convolutions(case: Case, target: str):
 @parametrize([*DYNAMIC, TWO_LAYERS])
 def test_dynamic_quantisation(case: Case, target: str):
     check(case, target)
+
+
+@pytest.mark.parametrize(
+    ("target", "length", "columns", "tile"),
+    [
+        ("vn1", 5004, 16, 1008),  # cut with a rest
+        ("host-avx512", 20010, 64, 10016),  # filled to 313 times 64: 20012 is four times a prime
+        ("host-avx512", 20012, 64, 10016),
+        ("host-avx2", 20010, 16, 20012),  # fits in one piece
+    ],
+)
+def test_products_of_lengths_with_few_divisors(target: str, length: int, columns: int, tile: int):
+    """Where the whole length does not fit l0b, it is cut into large pieces all the same."""
+    operands = {"a": numbers(np.uint8, 2, length)}, {"b": numbers(np.int8, length, columns), "za": zero(13)}
+    case = Case("long", [node("MatMulInteger", "a b za")], *operands)
+    image = compile_model(case.model(), target)
+    found = [each.shape for kernel in image.kernels for each in kernel.buffers if each.name == "b"]
+    assert found == [(tile, columns)]
+    for a, b in zip(run_image(image, case.feeds), reference(case.model(), case.feeds), strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -124,3 +125,22 @@ def test_what_no_kernel_computes_is_refused(attributes: dict[str, Any], reason: 
     with pytest.raises(VccError, match=reason) as caught:
         compile_model(cell("refused", "LSTM", **attributes).model(), "vn1")
     assert caught.value.diagnostics[0].code == "E0121"
+
+
+@pytest.mark.parametrize("kind", GATES)
+@pytest.mark.parametrize("wrong", ["W", "R", "B", "H"])
+def test_shapes_that_contradict_each_other_are_refused(kind: str, wrong: str):
+    case, rows = cell("refused", kind), GATES[kind] * 12
+    shapes = {"W": (1, rows, 4), "R": (1, rows + 1, 12), "B": (1, rows), "H": (1, 3, 12)}
+    held = "feeds" if wrong == "H" else "constants"
+    changed = {**getattr(case, held), wrong: np.zeros(shapes[wrong], np.float32)}
+    with pytest.raises(VccError, match="The shapes must be those of D directions and H hidden units") as caught:
+        compile_model(replace(case, **{held: changed}).model(), "vn1")
+    assert caught.value.diagnostics[0].code == "E0121"
+
+
+def test_peepholes_of_another_shape_are_refused():
+    case = cell("refused", "LSTM", peepholes=True)
+    changed = replace(case, constants={**case.constants, "P": np.zeros((1, 12), np.float32)})
+    with pytest.raises(VccError, match=r"peepholes \[D, 3 \* H\]"):
+        compile_model(changed.model(), "vn1")

@@ -166,15 +166,55 @@ def test_the_meaning_of_the_graph_dialect():
     [
         ({"Rz": np.array([[1] * 47 + [2]], np.int8), "Rs": np.ones((1, 48), np.float32)}, "zero points of a direction"),
         ({"Rs": np.ones(3, np.float32)}, "one per direction or per column"),
-        ({"R": np.zeros((1, 12, 40), np.int8)}, r"\[directions, rows, 4 \* hidden size\]"),
+        ({"Rz": np.zeros(1, np.uint8)}, "of the weights' dtype"),
+        ({"Wz": np.zeros((1, 7), np.int8)}, "one per direction or per column"),
+        ({"R": np.zeros((1, 12, 40), np.int8)}, r"R \[D, H, 4 \* H\]"),
+        ({"W": np.zeros((1, 4, 48), np.int8)}, r"W \[D, I, 4 \* H\]"),
+        ({"W": np.zeros((5, 48), np.int8)}, r"W \[D, I, 4 \* H\]"),
+        ({"B": np.zeros((1, 48), np.float32)}, r"biases \[D, 8 \* H\]"),
+        ({"P": np.zeros((1, 12), np.float32)}, r"peepholes \[D, 3 \* H\]"),
     ],
 )
 def test_weights_that_do_not_fit_are_refused(change: dict[str, Array], reason: str):
-    case = lstm("refused")
+    case = lstm("refused", peepholes=True)
     changed = replace(case, constants={**case.constants, **change})
     with pytest.raises(VccError, match=reason) as caught:
         compile_model(changed.model(), "vn1")
     assert caught.value.diagnostics[0].code == "E0121"
+
+
+@pytest.mark.parametrize("absent", [1, 2, 8, 9, 10, 11])
+def test_inputs_that_are_not_given_are_told(absent: int):
+    case = lstm("refused")
+    case.nodes[0].input[absent] = ""
+    with pytest.raises(VccError, match="must be given") as caught:
+        compile_model(case.model(), "vn1")
+    assert caught.value.diagnostics[0].code == "E0121"
+
+
+@pytest.mark.parametrize("shape", [(5,), (4, 5), (4, 2, 5, 1), (4, 2, 6)])
+def test_inputs_of_another_shape_are_refused(shape: tuple[int, ...]):
+    case = lstm("refused", state=False)
+    with pytest.raises(VccError) as caught:
+        compile_model(replace(case, feeds={"X": random(*shape)}).model(), "vn1")
+    assert caught.value.diagnostics[0].code == ("E0121" if len(shape) == 3 else "E0104")
+
+
+def test_states_of_another_shape_are_refused():
+    case = lstm("refused")
+    with pytest.raises(VccError, match=r"states \[D, B, H\]"):
+        compile_model(replace(case, feeds={**case.feeds, "H": random(1, 3, 12)}).model(), "vn1")
+
+
+@pytest.mark.parametrize(("hidden", "rows"), [(1500, 500), (1100, 220)])
+def test_weights_that_16_does_not_divide_come_in_pieces(hidden: int, rows: int):
+    """All rows of a panel together do not fit l0b."""
+    case = lstm("pieces", steps=1, batch=1, inputs=3, hidden=hidden, outputs="Yh")
+    image = compile_model(case.model(), "vn1")
+    (kernel,) = [each for each in image.kernels if each.name.startswith("recurrence")]
+    assert [each.shape[1] for each in kernel.buffers if each.name == "rt"] == [rows]
+    for a, b in zip(run_image(image, case.feeds), reference(case.model(), dict(case.feeds)), strict=True):
+        assert_close(a, b, case.terms)
 
 
 def test_attributes_that_no_kernel_knows_are_refused():

@@ -11,7 +11,7 @@ from vcc.dialects import graph
 from vcc.dialects.graph import Cell, shape_of
 from vcc.passes.graph.lower.constraints import constant, float_tensors, machine_multiplies
 from vcc.passes.graph.lower.node import Node
-from vcc.passes.graph.lower.registry import lowers
+from vcc.passes.graph.lower.registry import Constraint, lowers
 
 #: The activations of each operator's gates for which there is a cell.
 CELLS: dict[str, dict[tuple[str, ...], Cell]] = {
@@ -35,6 +35,48 @@ def _text(name: object) -> str:
 
 def directions_of(node: Node) -> int:
     return 2 if node.string("direction", "forward") == "bidirectional" else 1
+
+
+def given(what: str, *positions: int) -> Constraint:
+    """A constraint that the inputs at these positions are present."""
+
+    def check(node: Node) -> bool:
+        return all(node.input(i) is not None for i in positions)
+
+    check.__doc__ = f"{what} must be given."
+    return check
+
+
+def sizes_agree(node: Node, gates: int, *, transposed: bool = False) -> bool:
+    """Whether all inputs but sequence_lens have the sizes that X, the direction and the columns of R ask for.
+
+    W is [D, gates * H, I] and R [D, gates * H, H]; if `transposed`, [D, I, gates * H] and [D, H, gates * H].
+    """
+    x, r = node.shape(0), node.shape(2)
+    if len(x) != 3 or len(r) != 3:
+        return False
+    directions, (_, batch, inputs) = directions_of(node), x
+    hidden = r[1] if transposed else r[2]
+    columns, state = gates * hidden, (directions, batch, hidden)
+    if node.int("layout", 0):
+        batch = x[0]
+        state = (batch, directions, hidden)
+    wanted = {
+        1: (directions, inputs, columns) if transposed else (directions, columns, inputs),
+        2: (directions, hidden, columns) if transposed else (directions, columns, hidden),
+        3: (directions, 2 * columns),
+        5: state,
+        6: state,
+        7: (directions, 3 * hidden),
+    }
+    return all(node.input(i) is None or node.shape(i) == shape for i, shape in wanted.items())
+
+
+def shapes_of_gates(node: Node) -> bool:
+    """The shapes must be those of D directions and H hidden units: X [T, B, I] ([B, T, I] with layout 1),
+    W [D, gates * H, I], R [D, gates * H, H], biases [D, 2 * gates * H], peepholes [D, 3 * H], states [D, B, H]
+    ([B, D, H] with layout 1)."""
+    return sizes_agree(node, next(iter(CELLS[node.op_type].values())).gates)
 
 
 def usual_activations(node: Node) -> bool:
@@ -66,10 +108,12 @@ def _cell(node: Node) -> Cell:
 
 
 NEEDS = [
+    given("The inputs X, W and R", 0, 1, 2),
     float_tensors,
     machine_multiplies,
     full_precision,
     constant("Weights, recurrence weights, biases and peepholes", 1, 2, 3, 7),
+    shapes_of_gates,
     usual_activations,
     unclipped,
     full_sequences,

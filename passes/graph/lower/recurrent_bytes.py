@@ -18,7 +18,15 @@ from vcc.passes.graph.lower.constraints import constant
 from vcc.passes.graph.lower.integer_products import Quantised, matrix_sums, multiplies_bytes
 from vcc.passes.graph.lower.node import Node
 from vcc.passes.graph.lower.quantization import quantised
-from vcc.passes.graph.lower.recurrent import directions_of, full_sequences, states, unclipped, usual_activations
+from vcc.passes.graph.lower.recurrent import (
+    directions_of,
+    full_sequences,
+    given,
+    sizes_agree,
+    states,
+    unclipped,
+    usual_activations,
+)
 from vcc.passes.graph.lower.registry import lowers
 
 GATES = Cell.LSTM.gates
@@ -30,16 +38,14 @@ def f32_inputs(node: Node) -> bool:
 
 
 def weights_of_bytes(node: Node) -> bool:
-    """Both weights must be 8-bit integers, [directions, rows, 4 * hidden size]."""
-    found = [(node.dtype(i), node.shape(i)) for i in (1, 2)]
-    hidden = found[1][1][1] if len(found[1][1]) == 3 else 0
-    return all(
-        dtype.kind in "iu"
-        and dtype.itemsize == 1
-        and len(shape) == 3
-        and shape[::2] == (directions_of(node), 4 * hidden)
-        for dtype, shape in found
-    )
+    """Both weights must be 8-bit integers."""
+    return all(dtype.kind in "iu" and dtype.itemsize == 1 for dtype in map(node.dtype, (1, 2)))
+
+
+def shapes_of_gates(node: Node) -> bool:
+    """The shapes must be those of D directions and H hidden units: X [T, B, I], W [D, I, 4 * H], R [D, H, 4 * H],
+    biases [D, 8 * H], peepholes [D, 3 * H], states [D, B, H]."""
+    return sizes_agree(node, GATES, transposed=True)
 
 
 def scales_by_direction(node: Node) -> bool:
@@ -49,12 +55,15 @@ def scales_by_direction(node: Node) -> bool:
 
 
 def one_zero_per_direction(node: Node) -> bool:
-    """The zero points of a direction's columns must be equal."""
+    """The zero points of a direction's columns must be equal, of the weights' dtype, one per direction or per column."""
     tables = [node.constant(i) for i in (9, 11)]
-    directions = directions_of(node)
+    columns, directions = node.shape(1)[2], directions_of(node)
     return all(
-        table is not None and table.shape[:1] == (directions,) and not np.ptp(table.reshape(directions, -1), 1).any()
-        for table in tables
+        table is not None
+        and table.dtype == node.dtype(position)
+        and table.shape in ((directions,), (directions, columns))
+        and not np.ptp(table.reshape(directions, -1), 1).any()
+        for position, table in zip((1, 2), tables, strict=True)
     )
 
 
@@ -62,10 +71,12 @@ def one_zero_per_direction(node: Node) -> bool:
     "DynamicQuantizeLSTM",
     domain="com.microsoft",
     needs=[
+        given("The inputs X, W and R and the scales and zero points of W and R", 0, 1, 2, 8, 9, 10, 11),
         f32_inputs,
         multiplies_bytes,
         constant("Weights, recurrence weights, biases, peepholes, scales and zero points", 1, 2, 3, 7, 8, 9, 10, 11),
         weights_of_bytes,
+        shapes_of_gates,
         scales_by_direction,
         one_zero_per_direction,
         usual_activations,
