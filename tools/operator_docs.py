@@ -19,9 +19,10 @@ This page is generated from the compiler's own constraints: `python -m vcc.tools
 
 An operator becomes kernels where all that stands under "needs" holds, beside this: tensors are not empty, and of a
 dtype that the machine computes with. Otherwise it is called on the host where the `onnx` package's reference
-implementation has it, and `vcc` says so with the reason; `--host-ops=error` refuses such models. `vcc check MODEL`
-tells all obstacles of a model. An `If` takes one branch if its condition is known, or computes both if they can be
-computed (`merge-branches`); `Loop` and `Scan` are not supported yet.
+implementation has it and computes the version that the model's opset names, and `vcc` says so with the reason;
+`--host-ops=error` refuses such models. `vcc check MODEL` tells all obstacles of a model. An `If` takes one branch if
+its condition is known, or computes both if they can be computed (`merge-branches`); `Loop` and `Scan` are not supported
+yet.
 """
 
 #: What other passes than lower-onnx do away with.

@@ -14,16 +14,13 @@ from xdsl.dialects.builtin import DYNAMIC_INDEX, TensorType
 from vcc.dialects.onnx import SchemaOp, to_node_proto
 from vcc.dialects.onnx.constants import constant_of_attributes
 from vcc.dialects.weights import attribute_array, element_type_of
+from vcc.passes.graph.reference import is_known
 from vcc.runtime.diagnostics import VccError
 
 #: Operators whose results differ from run to run, whatever their schema says of itself.
 RANDOM_OPS = frozenset(
     {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial"}
 )
-#: Operators of which the reference implementation has one meaning, and the opset from which it is that of ONNX:
-#: before, Softmax normalised all axes from its own on, and Resize took other inputs.
-_KNOWN_SINCE = {**dict.fromkeys(("Softmax", "LogSoftmax", "Hardmax"), 13), "Resize": 11, "Upsample": 11}
-
 #: The first opset whose version of an operator the evaluator knows, where older ones mean the same.
 _FIRST_KNOWN = {"DequantizeLinear": 19, "QuantizeLinear": 19}
 
@@ -33,7 +30,7 @@ def is_evaluable(op: SchemaOp) -> bool:
     if op.op_type == "Dropout" and op.opset >= 12:
         return False
     # Before opset 7, two shapes were broadcast only where an attribute asked for it, and then otherwise.
-    if op.domain == "" and (op.opset < _KNOWN_SINCE.get(op.op_type, 0) or op.attribute("broadcast", 0)):
+    if not is_known(op.domain, op.op_type, op.opset) or (op.domain == "" and op.attribute("broadcast", 0)):
         return False
     return not op.graph_names and op.op_type not in RANDOM_OPS
 

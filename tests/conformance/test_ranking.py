@@ -84,6 +84,7 @@ TOPKS = [
         {"k": np.array([4], np.int64)},
     ),
     Case("hardmax", [node("Hardmax", "x", axis=1)], {"x": coarse(6, 50)}),
+    Case("hardmax-of-old", [node("Hardmax", "x")], {"x": coarse(6, 5, 11)}, opset=12),
 ]
 
 

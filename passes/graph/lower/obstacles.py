@@ -20,6 +20,7 @@ from vcc.dialects.origin import node_names
 from vcc.dialects.weights import numpy_dtype_of
 from vcc.passes.graph.lower.host import host_runs
 from vcc.passes.graph.lower.registry import find_lowering
+from vcc.passes.graph.reference import known_since
 from vcc.runtime.diagnostics import Diagnostic, VccError
 
 _CUT = "vcc plans memory before it sees data: end the model before this node, and do the rest outside"
@@ -78,4 +79,10 @@ def unreachable_on_host(op: NodeOp, reason: str) -> Diagnostic | None:
     """Why a node that no kernel covers cannot be called on the host either; None if it can."""
     if host_runs(op.domain, op.op_type, op.opset):
         return None
-    return diagnostic("E0121", f"operator {op.op_type} is not supported yet: {reason}", op)
+    since = known_since(op.domain, op.op_type)
+    if since is None or since <= op.opset:
+        return diagnostic("E0121", f"operator {op.op_type} is not supported yet: {reason}", op)
+    # Not by the version converter of onnx: it changes what Resize means, and takes some forms of others only.
+    help = f"export the model with opset {since} or newer"
+    message = f"operator {op.op_type} of opsets before {since} is not supported yet: {reason}"
+    return diagnostic("E0121", message, op, help)

@@ -13,6 +13,7 @@ from vcc.passes.graph.lower.constraints import constant, float_tensors, number_t
 from vcc.passes.graph.lower.node import Node
 from vcc.passes.graph.lower.parts import attribute_of
 from vcc.passes.graph.lower.registry import lowers
+from vcc.passes.graph.lower.softmax import rows_of
 
 #: More than this and the k foremost elements would crowd the vector memory of small machines.
 MOST = 4096
@@ -46,13 +47,14 @@ def lower_topk(node: Node) -> Sequence[SSAValue | None]:
     return [node.emit(graph.GatherElementsOp(node.x, places, axis)), places]
 
 
-@lowers("Hardmax", since=13, needs=[float_tensors])
+@lowers("Hardmax", needs=[float_tensors])
 def lower_hardmax(node: Node) -> SSAValue:
     """One where the position is that of the first maximum."""
-    axis, shape = node.axis(node.int("axis", -1)), node.shape(0)
-    place = node.emit(graph.ArgOp("max", node.x, axis))
+    x, axis = rows_of(node)
+    shape = shape_of(x)
+    place = node.emit(graph.ArgOp("max", x, axis))
     ramp = np.arange(shape[axis], dtype=np.int64).reshape([-1 if i == axis else 1 for i in range(len(shape))])
-    return node.cast(node.compare("eq", node.array(ramp), place), node.element)
+    return node.reshape(node.cast(node.compare("eq", node.array(ramp), place), node.element), shape_of(node.x))
 
 
 @lowers("CumSum", needs=[number_tensors, constant("The axis", 1)])

@@ -95,6 +95,16 @@ func.func @of_old() -> (tensor<1xi64>, tensor<1x2x2xf32>) {
   func.return %0, %1 : tensor<1xi64>, tensor<1x2x2xf32>
 }
 
+// The evaluator normalises by the batch's own statistics here, which is what training does.
+// CHECK-LABEL: @normalised_of_old
+// CHECK: "onnx.BatchNormalization.v9"
+func.func @normalised_of_old() -> tensor<2x1xf32> {
+  %x = weights.constant dense<[[1.0], [2.0]]> : tensor<2x1xf32>
+  %one = weights.constant dense<1.0> : tensor<1xf32>
+  %y = "onnx.BatchNormalization.v9"(%x, %one, %one, %one, %one) : (tensor<2x1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>) -> tensor<2x1xf32>
+  func.return %y : tensor<2x1xf32>
+}
+
 // Of older dequantisations the evaluator knows nothing, but they mean what later ones do.
 // CHECK-LABEL: @dequantised
 // CHECK-NEXT: dense<[5.000000e-01, 2.000000e+00]> : tensor<2xf32>

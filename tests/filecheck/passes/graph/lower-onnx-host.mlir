@@ -15,3 +15,11 @@ func.func @main(%x: tensor<2x3xi64>, %y: tensor<3x2xi64>, %axis: tensor<i64>) ->
   %m = "onnx.MatMul.v13"(%x, %y) : (tensor<2x3xi64>, tensor<3x2xi64>) -> tensor<2x2xi64> loc("product")
   func.return %s, %m : tensor<2x3xi64>, tensor<2x2xi64>
 }
+
+// Of version 10 the evaluator would take the newest one's half pixel: a newer version says what it meant.
+// CHECK-LABEL: func.func @regions
+func.func @regions(%x: tensor<1x1x4x4xf32>, %boxes: tensor<2x4xf32>, %images: tensor<2xi64>) -> tensor<2x1x1x1xf32> {
+  // CHECK-NEXT: graph.host "RoiAlign" {{.*}}version = 16 : i64, attributes = {mode = "max", coordinate_transformation_mode = "output_half_pixel"}
+  %y = "onnx.RoiAlign.v10"(%x, %boxes, %images) <{mode = "max"}> : (tensor<1x1x4x4xf32>, tensor<2x4xf32>, tensor<2xi64>) -> tensor<2x1x1x1xf32> loc("regions")
+  func.return %y : tensor<2x1x1x1xf32>
+}

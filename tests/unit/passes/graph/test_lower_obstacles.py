@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from lowered import Case, lowered
+from lowered import Case, lowered, run_reference
 from onnx import ModelProto, helper
 
 from vcc.compiler.context import make_context
+from vcc.compiler.debug.evaluate import evaluate
 from vcc.compiler.frontend.model import import_model
 from vcc.passes.graph.infer_shapes import InferShapesPass
 from vcc.passes.graph.lower import all_lowerings, describe
@@ -83,6 +84,39 @@ def test_a_wrong_reference_implementation_is_not_called():
     found = obstacles(Case("MaxPool", [X], {"kernel_shape": [2, 2]}, outputs=2).model())
     assert [(d.code, d.node) for d in found] == [("E0121", "the_node")]
     assert found[0].message.endswith("not supported yet: Only the first output may be used")
+
+
+def test_an_old_version_that_means_something_else_is_not_called():
+    channel = [np.ones((3, 6, 6), np.float32)] * 4
+    found = obstacles(Case("BatchNormalization", [X, *channel], {"spatial": 0}, opset=7).model())
+    assert [(d.code, d.node) for d in found] == [("E0121", "the_node")]
+    assert found[0].message.startswith("operator BatchNormalization of opsets before 14 is not supported yet: ")
+    assert found[0].help == "export the model with opset 14 or newer"
+
+
+BOXES = np.array([[1, 1, 4, 5], [0.5, 2, 5, 4.5], [3, 3, 3.2, 3.4]], np.float32)
+
+
+@pytest.mark.parametrize("mode", ["avg", "max"])
+@pytest.mark.parametrize("opset", [10, 15, 16])
+def test_roi_align_moves_by_half_a_pixel_from_opset_16_on(opset: int, mode: str):
+    attributes = {"output_height": 3, "output_width": 2, "sampling_ratio": 2, "spatial_scale": 0.9, "mode": mode}
+    case = Case("RoiAlign", [X, BOXES, np.array([0, 1, 1])], attributes, opset=opset)
+    module, _ = case.lowered()
+    assert [each.op_type for each in host_reasons(module)] == ["RoiAlign"]
+    actual, expected = case.results()
+    np.testing.assert_allclose(actual[0], expected[0], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic", "nearest", None])
+def test_grid_sample_of_old_has_its_modes_on_the_host(mode: str | None):
+    grid = (RNG.random((2, 4, 4, 2)) * 2.4 - 1.2).astype(np.float32)
+    attributes = {} if mode is None else {"mode": mode}
+    wide = Case("GridSample", [X, grid.astype(np.float64)], attributes, opset=16)
+    module, ctx = wide.lowered()
+    assert [each.reason for each in host_reasons(module)] == ["The input and the grid must have one dtype"]
+    expected = run_reference(Case("GridSample", [X, grid], attributes, opset=16).model(), {"x0": X, "x1": grid})
+    np.testing.assert_allclose(evaluate(module, wide.feeds, ctx)[0], expected[0], rtol=1e-4, atol=1e-5)
 
 
 def test_host_calls_can_be_refused():

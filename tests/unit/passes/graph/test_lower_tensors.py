@@ -37,10 +37,11 @@ REDUCTIONS = [
     Case("GlobalLpPool", [IMAGE], {"p": 3}),
     *(
         Case(name, [X], {"axis": axis}, opset=o)
-        for name in ("Softmax", "LogSoftmax")
+        for name in ("Softmax", "LogSoftmax", "Hardmax")
         for axis in (0, 1, 2)
         for o in (11, 13)
     ),
+    *(Case("Hardmax", [X], opset=o) for o in (7, 12, 13)),
     Case("Softmax", [f(2, 5, 1, 1)], {"axis": 1}, opset=11),
     Case("Softmax", [X], {"axis": -2}),
 ]
