@@ -55,7 +55,7 @@ def scales_by_direction(node: Node) -> bool:
 
 
 def one_zero_per_direction(node: Node) -> bool:
-    """The zero points of a direction's columns must be equal, of the weights' dtype, one per direction or per column."""
+    """The zero points of a direction's columns must be equal and of the weights' dtype, one per direction or column."""
     tables = [node.constant(i) for i in (9, 11)]
     columns, directions = node.shape(1)[2], directions_of(node)
     return all(
