@@ -167,7 +167,7 @@ def test_the_meaning_of_the_graph_dialect():
         ({"Rz": np.array([[1] * 47 + [2]], np.int8), "Rs": np.ones((1, 48), np.float32)}, "zero points of a direction"),
         ({"Rs": np.ones(3, np.float32)}, "one per direction or per column"),
         ({"Rz": np.zeros(1, np.uint8)}, "of the weights' dtype"),
-        ({"Wz": np.zeros((1, 7), np.int8)}, "one per direction or per column"),
+        ({"Wz": np.zeros((1, 7), np.int8)}, "one per direction or column"),
         ({"R": np.zeros((1, 12, 40), np.int8)}, r"R \[D, H, 4 \* H\]"),
         ({"W": np.zeros((1, 4, 48), np.int8)}, r"W \[D, I, 4 \* H\]"),
         ({"W": np.zeros((5, 48), np.int8)}, r"W \[D, I, 4 \* H\]"),
